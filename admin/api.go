@@ -1,0 +1,137 @@
+// Package admin is the management API of a running host, by HTTP and JSON below
+// /api/v1, and the client of it that the CLI uses. Every request carries the
+// token as "Authorization: Bearer TOKEN". Errors are problem documents
+// (RFC 9457).
+package admin
+
+import (
+	"context"
+	"errors"
+	"time"
+	"unicode/utf8"
+)
+
+// A Backend does what the API asks for. Package host implements it.
+type Backend interface {
+	// Status says how everything is doing.
+	Status() Status
+
+	// Ping connects to a connection's broker under an identity of its own and
+	// returns how long a round trip took.
+	Ping(ctx context.Context, connection string) (time.Duration, error)
+
+	// Send sends through a binding, as framework.Send does, and returns the
+	// message's id.
+	Send(ctx context.Context, binding string, m Message) (id string, err error)
+
+	// Receive takes messages from a destination on a connection and hands each
+	// to f, until count were taken (0: no limit) or ctx ends. What f returned
+	// nil for is settled.
+	Receive(ctx context.Context, connection, destination string, count int, f func(Message) error) error
+
+	// Invoke calls a function and returns its reply, or nil.
+	Invoke(ctx context.Context, function string, m Message) (*Message, error)
+}
+
+// ErrNotFound is wrapped by errors about something that does not exist.
+var ErrNotFound = errors.New("not found")
+
+// ErrBadRequest is wrapped by errors about what the caller asked for.
+var ErrBadRequest = errors.New("bad request")
+
+// A Message is data with its headers. On sending, Destination is where it goes;
+// on receiving, where it comes from.
+type Message struct {
+	Destination   string         `json:"destination,omitempty"`
+	ID            string         `json:"id,omitempty"`
+	ContentType   string         `json:"contentType,omitempty"`
+	CorrelationID string         `json:"correlationId,omitempty"`
+	ReplyTo       string         `json:"replyTo,omitempty"`
+	Header        map[string]any `json:"header,omitempty"`
+	Text          *string        `json:"text,omitempty"` // the data, if it is UTF-8
+	Data          []byte         `json:"data,omitempty"` // else, in base64
+}
+
+// SetBody stores data as text if it is UTF-8.
+func (m *Message) SetBody(data []byte) {
+	if utf8.Valid(data) {
+		s := string(data)
+		m.Text, m.Data = &s, nil
+	} else {
+		m.Text, m.Data = nil, data
+	}
+}
+
+// Body returns the data.
+func (m *Message) Body() []byte {
+	if m.Text != nil {
+		return []byte(*m.Text)
+	}
+	return m.Data
+}
+
+// A Status says how a host is doing.
+type Status struct {
+	Version     string             `json:"version"`
+	Started     time.Time          `json:"started"`
+	Ready       bool               `json:"ready"`
+	Missing     []string           `json:"missing,omitempty"` // what readiness waits for
+	Functions   []string           `json:"functions"`
+	Triggers    []TriggerStatus    `json:"triggers"`
+	Connections []ConnectionStatus `json:"connections"`
+}
+
+// A TriggerStatus says how one trigger is doing.
+type TriggerStatus struct {
+	Name        string     `json:"name"`
+	Connection  string     `json:"connection"`
+	Destination string     `json:"destination"`
+	Function    string     `json:"function"`
+	State       string     `json:"state"` // connecting, running, paused, standby, down or stopped
+	Since       time.Time  `json:"since"`
+	Error       string     `json:"error,omitempty"`
+	NextTry     *time.Time `json:"nextTry,omitempty"`
+	InFlight    int        `json:"inFlight"`
+	Waiting     int        `json:"waiting"`
+	Received    uint64     `json:"received"`
+	Succeeded   uint64     `json:"succeeded"`
+	Failed      uint64     `json:"failed"`
+	Retried     uint64     `json:"retried"`
+	Dead        uint64     `json:"dead"`
+	Reconnects  uint64     `json:"reconnects"`
+}
+
+// A ConnectionStatus says how the sending side of a connection is doing.
+type ConnectionStatus struct {
+	Name      string     `json:"name"`
+	Type      string     `json:"type"`
+	Connected bool       `json:"connected"` // false also when nothing was sent yet
+	Error     string     `json:"error,omitempty"`
+	NextTry   *time.Time `json:"nextTry,omitempty"`
+}
+
+// A Pong is the answer to a ping.
+type Pong struct {
+	Milliseconds float64 `json:"milliseconds"`
+}
+
+// A SendResult is the answer to a send.
+type SendResult struct {
+	ID string `json:"id"`
+}
+
+// A Problem is an RFC 9457 problem document.
+type Problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+}
+
+// Error makes a Problem the error that a client returns.
+func (p *Problem) Error() string {
+	if p.Detail != "" {
+		return p.Detail
+	}
+	return p.Title
+}

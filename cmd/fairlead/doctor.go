@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead/fairlead/admin"
+	"github.com/fairlead/fairlead/connections/drivers"
+	"github.com/fairlead/fairlead/framework/config"
+)
+
+func doctorCommand(o *options) *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Check what Fairlead needs here, and say what to do about what is missing",
+		Long: `Check the Go toolchain, the configuration, whether a host runs, and every connection. Each line says
+ok, warning or failed; a failure ends with exit code 1.`,
+		Args: between(0, 0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			d := &doctor{}
+			d.examine(c.Context(), o)
+			if d.failed {
+				return errors.New("something is wrong, see above")
+			}
+			return nil
+		},
+	}
+}
+
+// A doctor prints findings, a line each.
+type doctor struct{ failed bool }
+
+func (d *doctor) say(verdict, what, finding string) {
+	d.failed = d.failed || verdict == "failed"
+	fmt.Printf("%-8s %-22s %s\n", verdict, what, finding)
+}
+
+func (d *doctor) examine(ctx context.Context, o *options) {
+	d.toolchain(ctx)
+	cfg := d.configuration(o)
+	client := o.client(ctx)
+	d.host(ctx, client)
+	if cfg != nil {
+		d.connections(ctx, o, cfg, client != nil)
+	}
+}
+
+func (d *doctor) toolchain(ctx context.Context) {
+	out, err := exec.CommandContext(ctx, "go", "version").Output()
+	if err != nil {
+		d.say("failed", "go", "not found; functions are built with it: https://go.dev/dl")
+		return
+	}
+	d.say("ok", "go", strings.TrimSpace(strings.TrimPrefix(string(out), "go version ")))
+}
+
+func (d *doctor) configuration(o *options) *config.Config {
+	cfg, err := config.Load(o.file(), config.Options{Drivers: drivers.All()})
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		d.say("warning", "configuration", "there is no "+o.file()+"; functions are served by HTTP only")
+		return nil
+	case err != nil:
+		d.say("failed", "configuration", err.Error())
+		return nil
+	}
+	d.say("ok", "configuration", fmt.Sprintf("%s: %s, %s, %s", o.file(),
+		count(len(cfg.Connections), "connection"), count(len(cfg.Triggers), "trigger"), count(len(cfg.Bindings), "binding")))
+	for _, path := range cfg.Literals() {
+		d.say("warning", path, "a secret in clear; refer to it as ${env:NAME} or ${file:PATH}")
+	}
+	return cfg
+}
+
+func (d *doctor) host(ctx context.Context, client *admin.Client) {
+	if client == nil {
+		d.say("ok", "host", "none runs here; start it with \"fairlead run\"")
+		return
+	}
+	s, err := client.Status(ctx)
+	if err != nil {
+		d.say("failed", "host", err.Error())
+		return
+	}
+	d.say("ok", "host", fmt.Sprintf("%s runs since %s", client.URL, s.Started.Format(time.DateTime)))
+	for _, t := range s.Triggers {
+		if t.Error != "" {
+			d.say("warning", "trigger "+t.Name, t.State+": "+t.Error)
+		}
+	}
+}
+
+func (d *doctor) connections(ctx context.Context, o *options, cfg *config.Config, live bool) {
+	op, done, err := o.operator(ctx)
+	if err != nil {
+		return // what is wrong with the configuration was said
+	}
+	defer done()
+	for _, name := range slices.Sorted(maps.Keys(cfg.Connections)) {
+		if !live && embedded(cfg.Connections[name]) {
+			d.say("ok", "connection "+name, "embedded: starts with \"fairlead run\"")
+			continue
+		}
+		d.ping(ctx, op, name)
+	}
+}
+
+func (d *doctor) ping(ctx context.Context, op operator, connection string) {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	took, err := op.Ping(ctx, connection)
+	if err != nil {
+		d.say("failed", "connection "+connection, err.Error())
+		return
+	}
+	d.say("ok", "connection "+connection, fmt.Sprintf("answered in %dms", took.Milliseconds()))
+}

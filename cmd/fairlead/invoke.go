@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead/fairlead/admin"
+)
+
+func invokeCommand(o *options) *cobra.Command {
+	var d data
+	var dir string
+	c := &cobra.Command{
+		Use:   "invoke FUNCTION [DATA]",
+		Short: "Call a function and print its reply",
+		Long: `Call a function of the running host and print its reply. Where none runs, the functions of the
+folder are built and run for this one call, without their triggers.
+Data comes from the argument, --file or the standard input.`,
+		Example: `  fairlead invoke greeting World
+  fairlead invoke order.received --file order.json`,
+		Args: between(1, 2),
+		RunE: func(c *cobra.Command, args []string) error {
+			m, err := d.message(args[1:])
+			if err != nil {
+				return err
+			}
+			client, done, err := o.invoker(c.Context(), dir)
+			if err != nil {
+				return err
+			}
+			reply, err := client.Invoke(c.Context(), args[0], m)
+			if err = errors.Join(err, done()); err != nil || reply == nil {
+				return err
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", reply.Body())
+			return err
+		},
+	}
+	d.flags(c)
+	c.Flags().StringVar(&dir, "dir", ".", "folder of the functions, where no host runs")
+	return c
+}
+
+// invoker returns a client of the running host, or of one that it starts for the
+// occasion.
+func (o *options) invoker(ctx context.Context, dir string) (_ *admin.Client, done func() error, _ error) {
+	if c := o.client(ctx); c != nil {
+		return c, func() error { return nil }, nil
+	}
+	a, err := findApp(ctx, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	program, err := a.build(ctx, os.Stderr)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	file, args := o.childConfig(a)
+	child, err := start(ctx, program, a.dir, []string{"LISTEN_ADDRESS=127.0.0.1:0", "FAIRLEAD_LOG=warn"}, append(args, "-triggers=false")...)
+	if err != nil {
+		cancel()
+		return nil, nil, err
+	}
+	client, err := child.ready(ctx, file)
+	if err != nil {
+		cancel()
+		return nil, nil, errors.Join(err, child.wait())
+	}
+	return client, func() error {
+		cancel()
+		return child.wait()
+	}, nil
+}

@@ -1,0 +1,88 @@
+package amqp
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+
+	"github.com/Azure/go-amqp"
+
+	"github.com/fairlead/fairlead/connections"
+)
+
+// Annotations of the JMS mapping of AMQP.
+const (
+	jmsMessageType = "x-opt-jms-msg-type"
+	jmsReplyTo     = "x-opt-jms-reply-to"
+
+	jmsBytes = int8(3) // values of x-opt-jms-msg-type
+	jmsText  = int8(5)
+
+	jmsTopic          = int8(1) // values of x-opt-jms-reply-to
+	jmsTemporaryTopic = int8(3)
+)
+
+// decode turns a received message into a delivery that lacks only its Settle.
+// The delivery shares the message's memory.
+func decode(m *amqp.Message) connections.Delivery {
+	d := connections.Delivery{Message: connections.Message{Native: m, Header: header(m.ApplicationProperties)}}
+	if h := m.Header; h != nil {
+		d.Count = int(h.DeliveryCount)
+		d.TTL = h.TTL
+		if h.Priority != defaultPriority {
+			d.Priority = new(int(h.Priority))
+		}
+	}
+	if p := m.Properties; p != nil {
+		properties(&d.Message, p)
+		if d.ReplyTo != "" && isTopic(m.Annotations[jmsReplyTo]) && !strings.Contains(d.ReplyTo, "://") {
+			d.ReplyTo = topicPrefix + d.ReplyTo
+		}
+	}
+	var b body
+	b, d.Bad = bodyOf(m)
+	d.Body, d.Text = b.bytes, b.text
+	if b.json {
+		d.ContentType = jsonType
+	}
+	if why, ok := m.DeliveryAnnotations[undecodable]; ok {
+		d.Bad, d.Text = fmt.Errorf("decode the AMQP message, which is in the body as it came: %v", why), false
+	}
+	return d
+}
+
+func properties(to *connections.Message, p *amqp.MessageProperties) {
+	to.ID, to.CorrelationID = p.MessageID, p.CorrelationID
+	to.Identity = canonical(p.MessageID)
+	to.Correlate = p.CorrelationID
+	if to.Correlate == nil {
+		to.Correlate = p.MessageID
+	}
+	to.ContentType, to.ReplyTo, to.Key = text(p.ContentType), text(p.ReplyTo), text(p.GroupID)
+	if p.CreationTime != nil {
+		to.Time = p.CreationTime.UTC()
+	}
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func isTopic(annotation any) bool {
+	return annotation == jmsTopic || annotation == jmsTemporaryTopic
+}
+
+// header returns the application properties without those that are null.
+func header(properties map[string]any) map[string]any {
+	for _, v := range properties {
+		if v == nil {
+			properties = maps.Clone(properties)
+			maps.DeleteFunc(properties, func(_ string, v any) bool { return v == nil })
+			return properties
+		}
+	}
+	return properties
+}

@@ -1,0 +1,74 @@
+package amqp
+
+import (
+	"context"
+	"strings"
+
+	"github.com/Azure/go-amqp"
+
+	"github.com/fairlead/fairlead/connections"
+)
+
+// A node is a queue or a topic as a broker knows it.
+type node struct {
+	address      string
+	capabilities []string // what to take an unknown name for: without them Artemis makes a topic of it
+}
+
+// nodeOf returns the node of a destination in our words. Classic says how its
+// names begin, and goes by that instead of the capability.
+func nodeOf(client *amqp.Conn, d *connections.Destination) node {
+	name, topic := d.Address()
+	kind := "queue"
+	if topic {
+		kind = "topic"
+	}
+	if prefix, ok := client.Properties()[kind+"-prefix"].(string); ok && !strings.HasPrefix(name, prefix) {
+		name = prefix + name
+	}
+	return node{name, []string{kind}}
+}
+
+// In the words of Classic an address begins with what it is. We borrow them for
+// a reply-to that JMS says is a topic's.
+const (
+	queuePrefix = "queue://"
+	topicPrefix = "topic://"
+)
+
+// nativeNode returns the node of an address in the broker's own words, as a
+// reply-to is. What does not begin with topicPrefix is taken for a queue, so
+// that a broker that does not know the name keeps what is sent there; but
+// Artemis may know it as a topic, of one who listens there without having said
+// what it is.
+func nativeNode(ctx context.Context, client *amqp.Conn, session *amqp.Session, name string) node {
+	d := connections.Destination{Queue: strings.TrimPrefix(name, queuePrefix)}
+	if topic, ok := strings.CutPrefix(name, topicPrefix); ok {
+		d = connections.Destination{Topic: topic}
+	}
+	switch {
+	case strings.HasPrefix(name, "temp-"): // Classic
+		return node{name, nil}
+	case d.Topic == "" && isArtemis(client) && !isQueue(ctx, session, d.Queue):
+		return node{d.Queue, nil}
+	}
+	return nodeOf(client, &d)
+}
+
+func isArtemis(client *amqp.Conn) bool {
+	return client.Properties()["product"] == "apache-activemq-artemis"
+}
+
+func isClassic(client *amqp.Conn) bool { return client.Properties()["product"] == "ActiveMQ" }
+
+// isQueue asks Artemis whether a queue of that name can be received from; it
+// says illegal-state if the name is a topic's. The link gets no credit.
+func isQueue(ctx context.Context, session *amqp.Session, name string) bool {
+	link, err := session.NewReceiver(ctx, name, &amqp.ReceiverOptions{Credit: -1, SourceCapabilities: []string{"queue"}})
+	if err != nil {
+		remote, _ := words(err)
+		return remote == nil || remote.Condition != amqp.ErrCondIllegalState
+	}
+	_ = link.Close(ctx) // or the session ends it
+	return true
+}

@@ -1,0 +1,65 @@
+package amqp
+
+import (
+	"bytes"
+	"maps"
+
+	"github.com/Azure/go-amqp"
+
+	"github.com/fairlead/fairlead/connections"
+)
+
+// inherit gives out what a relayed message keeps: annotations and properties,
+// but not what belongs to its way here. (The user-id would have to be ours, and
+// a footer holds sums of what we change.)
+func inherit(out, relayed *amqp.Message) {
+	if h := relayed.Header; h != nil {
+		out.Header.Priority, out.Header.TTL = h.Priority, h.TTL
+	}
+	if p := relayed.Properties; p != nil {
+		*out.Properties = *p
+		out.Properties.MessageID, out.Properties.UserID, out.Properties.To, out.Properties.ReplyTo = nil, nil, nil, nil
+	}
+	out.Annotations = maps.Clone(relayed.Annotations)
+	maps.DeleteFunc(out.Annotations, func(key, _ any) bool {
+		switch key {
+		case jmsReplyTo, "x-opt-jms-dest", "x-opt-delivery-delay", "x-opt-delivery-time":
+			return true
+		}
+		_, number := key.(uint64) // reserved by the standard, and go-amqp cannot send it
+		return number
+	})
+}
+
+// inheritBody gives out the body sections of the relayed message, if they are
+// what m has as its body, and reports whether it did.
+func inheritBody(out, relayed *amqp.Message, m *connections.Message) bool {
+	was, err := bodyOf(relayed)
+	if err != nil || !bytes.Equal(was.bytes, m.Body) {
+		return false
+	}
+	out.Data, out.Value, out.Sequence = relayed.Data, relayed.Value, relayed.Sequence
+	if out.Data == nil && out.Value == nil && out.Sequence == nil { // no body, which AMQP does not allow
+		out.Value = amqp.Null{}
+	}
+	if !was.json || m.ContentType != jsonType {
+		out.Properties.ContentType = optional(m.ContentType)
+	}
+	return true
+}
+
+// inheritProperties adds the application properties that a relayed message
+// keeps. If what goes out is a CloudEvent, its attributes are that event's.
+func inheritProperties(out map[string]any, relayed *amqp.Message, cloudEvent bool) {
+	for name, v := range relayed.ApplicationProperties {
+		if v != nil && !ofOneDelivery(name) && !(cloudEvent && connections.IsAttribute(name)) {
+			out[name] = v
+		}
+	}
+}
+
+// ofOneDelivery says that a property of that name must not be sent on: a broker
+// would take the message for one that it had before.
+func ofOneDelivery(name string) bool {
+	return name == "_AMQ_DUPL_ID" || name == "JMSXDeliveryCount"
+}

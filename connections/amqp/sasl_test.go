@@ -1,0 +1,237 @@
+package amqp
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/go-amqp"
+
+	"github.com/fairlead/fairlead/connections"
+)
+
+// A saslBroker is the other side of an exchange: it offers mechanisms, and
+// answers what it gets frame by frame.
+type saslBroker struct {
+	offer   any // a symbol or an array of them
+	answers []saslFrame
+	got     []saslFrame
+}
+
+func (b *saslBroker) serve(conn net.Conn) error {
+	header := make([]byte, 8)
+	if _, err := io.ReadFull(conn, header); err != nil {
+		return err
+	}
+	if _, err := conn.Write(header); err != nil {
+		return err
+	}
+	x := saslExchange{conn: conn}
+	if err := x.write(saslFrame{saslMechanisms, []any{b.offer}}); err != nil {
+		return err
+	}
+	for _, answer := range b.answers {
+		f, err := x.read()
+		if err != nil {
+			return err
+		}
+		b.got = append(b.got, f)
+		if err := x.write(answer); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// exchange authenticates to the broker as who with the mechanisms named.
+func (b *saslBroker) exchange(t *testing.T, who login, names ...string) error {
+	t.Helper()
+	client, server := net.Pipe()
+	defer client.Close()
+	served := make(chan error, 1)
+	go func() {
+		defer server.Close()
+		served <- b.serve(server)
+	}()
+	err := authenticate(t.Context(), client, "broker.example.com", names, who)
+	client.Close()
+	if serveErr := <-served; serveErr != nil && err == nil {
+		t.Fatalf("broker: %v", serveErr)
+	}
+	return err
+}
+
+func outcome(code uint8, data ...any) saslFrame {
+	return saslFrame{saslOutcome, append([]any{code}, data...)}
+}
+
+func TestSASL(t *testing.T) {
+	someone := login{"user", "s3cret"}
+	for _, tt := range []struct {
+		name   string
+		offer  any
+		who    login
+		use    []string
+		answer []saslFrame
+		init   []any  // what the broker got
+		want   string // part of the error; empty: let in
+		is     error
+	}{
+		{name: "PLAIN", offer: amqp.Symbol(plain), who: someone, use: []string{plain}, answer: []saslFrame{outcome(0)},
+			init: []any{plain, []byte("\x00user\x00s3cret"), "broker.example.com"}},
+		{name: "first of ours that is offered", offer: []amqp.Symbol{plain, "X", external}, use: []string{scramSHA256, external, plain}, answer: []saslFrame{outcome(0)},
+			init: []any{external, []byte{}, "broker.example.com"}},
+		{name: "ANONYMOUS", offer: []amqp.Symbol{anonymous}, use: []string{anonymous}, answer: []saslFrame{outcome(0)},
+			init: []any{anonymous, []byte("anonymous"), "broker.example.com"}},
+		{name: "wrong password", offer: amqp.Symbol(plain), who: someone, use: []string{plain}, answer: []saslFrame{outcome(1)},
+			want: `user or password of "user" is wrong`, is: connections.ErrRefused},
+		{name: "wrong certificate", offer: amqp.Symbol(external), use: []string{external}, answer: []saslFrame{outcome(1)},
+			want: "EXTERNAL", is: connections.ErrRefused},
+		{name: "broker in trouble", offer: amqp.Symbol(plain), who: someone, use: []string{plain}, answer: []saslFrame{outcome(4)},
+			want: "SASL code 4"},
+		{name: "nothing in common", offer: []amqp.Symbol{"GSSAPI", "XOAUTH2"}, who: someone, use: []string{plain},
+			want: "the broker offers GSSAPI, XOAUTH2, we may use PLAIN", is: connections.ErrRefused},
+		{name: "nothing offered", offer: nil, who: someone, use: []string{plain},
+			want: "no SASL mechanism", is: connections.ErrRefused},
+		{name: "challenge to PLAIN", offer: amqp.Symbol(plain), who: someone, use: []string{plain}, answer: []saslFrame{{saslChallenge, []any{[]byte("?")}}},
+			want: "unexpected challenge", is: connections.ErrRefused},
+		{name: "nonsense", offer: amqp.Symbol(plain), who: someone, use: []string{plain}, answer: []saslFrame{{0x10, nil}},
+			want: "unexpected SASL frame 0x10"},
+		{name: "outcome without a code", offer: amqp.Symbol(plain), who: someone, use: []string{plain}, answer: []saslFrame{{saslOutcome, nil}},
+			want: "without a code"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := saslBroker{offer: tt.offer, answers: tt.answer}
+			err := b.exchange(t, tt.who, tt.use...)
+			switch {
+			case tt.want == "" && err != nil:
+				t.Fatalf("got error %v, want none", err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+				t.Fatalf("got error %v, want one with %q", err, tt.want)
+			case tt.is != nil && !errors.Is(err, tt.is), tt.is == nil && errors.Is(err, connections.ErrRefused):
+				t.Fatalf("got error %v, want one that is %v", err, tt.is)
+			case err != nil && strings.Contains(err.Error(), someone.password):
+				t.Fatalf("got error %v, want none with the password in it", err)
+			}
+			if tt.init != nil && (len(b.got) != 1 || b.got[0].code != saslInit || !slices.EqualFunc(b.got[0].fields, tt.init, equalField)) {
+				t.Fatalf("broker got %v, want %v", b.got, tt.init)
+			}
+		})
+	}
+}
+
+func equalField(a, b any) bool {
+	if x, ok := a.([]byte); ok {
+		y, ok := b.([]byte)
+		return ok && slices.Equal(x, y)
+	}
+	return a == b
+}
+
+func TestSASLHeader(t *testing.T) {
+	for answer, want := range map[string]string{
+		"AMQP\x00\x01\x00\x00": "sasl: {enabled: false}",
+		"HTTP/1.1":             "protocol header",
+		"AMQP\x03\x00\x09\x01": "protocol header",
+	} {
+		client, server := net.Pipe()
+		go func() {
+			io.ReadFull(server, make([]byte, 8))
+			io.WriteString(server, answer)
+		}()
+		if err := authenticate(t.Context(), client, "h", []string{anonymous}, login{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("answer %q: got error %v, want one with %q", answer, err, want)
+		}
+		client.Close()
+		server.Close()
+	}
+}
+
+func TestSASLEndsWithContext(t *testing.T) {
+	client, server := net.Pipe()
+	defer client.Close()
+	defer server.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if err := authenticate(ctx, client, "h", []string{anonymous}, login{}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("got error %v, want %v", err, context.DeadlineExceeded)
+	}
+}
+
+// TestSCRAM is the exchange of RFC 7677, section 3.
+func TestSCRAM(t *testing.T) {
+	const (
+		first = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+		final = "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+		proof = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
+	)
+	start := func() *scram {
+		return &scram{login: login{"user", "pencil"}, hash: sha256.New, nonce: "rOprNGfwEbeRWgbNEkqO", first: "n=user,r=rOprNGfwEbeRWgbNEkqO"}
+	}
+	answer := func(challenge string) (*scram, string, error) {
+		s := start()
+		b, err := s.next([]byte(challenge))
+		return s, string(b), err
+	}
+	s, got, err := answer(first)
+	if err != nil || got != final {
+		t.Fatalf("got %q and error %v, want %q", got, err, final)
+	}
+	if err := s.end([]byte(proof)); err != nil {
+		t.Errorf("proof with the outcome: got error %v, want none", err)
+	}
+	s, _, _ = answer(first)
+	if b, err := s.next([]byte(proof)); err != nil || len(b) != 0 {
+		t.Errorf("proof in a challenge: got %q and error %v, want an empty answer", b, err)
+	}
+	if err := s.end(nil); err != nil {
+		t.Errorf("after proof in a challenge: got error %v, want none", err)
+	}
+	s, _, _ = answer(first)
+	if s.end(nil) == nil || s.end([]byte("v="+base64.StdEncoding.EncodeToString(make([]byte, 32)))) == nil {
+		t.Error("broker without proof: got no error, want one")
+	}
+	if start().end(nil) == nil {
+		t.Error("success before any challenge: got no error, want one")
+	}
+	for _, challenge := range []string{
+		"", "r=other,s=W22Z,i=4096", strings.Replace(first, "i=4096", "i=0", 1), strings.Replace(first, "i=4096", "i=99999999", 1),
+		strings.Replace(first, "i=4096", "i=x", 1), strings.Replace(first, "s=W", "s=*", 1), "m=ext," + first,
+	} {
+		if _, _, err := answer(challenge); err == nil {
+			t.Errorf("challenge %q: got no error, want one", challenge)
+		}
+	}
+}
+
+func TestSCRAMStart(t *testing.T) {
+	s := &scram{login: login{"a=b,c", "p"}, hash: sha256.New}
+	got, err := s.start()
+	if err != nil || !strings.HasPrefix(string(got), "n,,n=a=3Db=2Cc,r=") || len(s.nonce) < 20 {
+		t.Fatalf("got %q and error %v, want n,,n=a=3Db=2Cc,r= and a nonce", got, err)
+	}
+}
+
+func FuzzSASLFrame(f *testing.F) {
+	for _, frame := range []saslFrame{outcome(0, []byte("v=")), {saslMechanisms, []any{[]amqp.Symbol{plain, external}}}, {saslChallenge, []any{[]byte("r=")}}} {
+		b := encoded(&amqp.Message{Value: frame.fields})
+		b[2] = frame.code
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		frame, err := parseSASL(body)
+		if err != nil {
+			return
+		}
+		frame.symbols()
+		frame.bytes(0)
+		(&scram{login: login{"u", "p"}, hash: sha256.New, nonce: "n"}).read(string(frame.bytes(0)))
+	})
+}

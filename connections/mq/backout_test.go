@@ -1,0 +1,174 @@
+package mq
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/fairlead/fairlead/connections"
+	"github.com/fairlead/fairlead/connections/mq/mqi"
+	"github.com/fairlead/fairlead/connections/mq/rfh2"
+	"github.com/fairlead/fairlead/framework"
+	"github.com/fairlead/fairlead/test/mqdouble/engine"
+)
+
+const deadLetters = "SYSTEM.DEAD.LETTER.QUEUE"
+
+// poison defines a queue with a backout threshold of 2, puts one message there
+// and gives it back until it is no longer delivered for processing.
+func poison(t *testing.T, b bench, queue, backout string) (*receiver, connections.Delivery) {
+	t.Helper()
+	b.Define(queue, engine.Attributes{BackoutThreshold: 2, BackoutQueue: backout})
+	if backout != "" {
+		b.Define(backout, engine.Attributes{})
+	}
+	m := connections.Message{Body: []byte("poison"), Text: true, Header: map[string]any{"k": "v"}}
+	if errs := b.sender(t, target(queue)).Send(t.Context(), []connections.Message{m}); errs[0] != nil {
+		t.Fatal(errs[0])
+	}
+	r := b.receiver(t, source(queue))
+	if limit, name := r.Backout(); limit != 2 || name != backout {
+		t.Errorf("got backout threshold %d and queue %q, want 2 and %q", limit, name, backout)
+	}
+	for i := range 2 {
+		d := receive(t, r)
+		if d.Bad != nil || d.Count != i {
+			t.Fatalf("delivery %d: got Count %d, Bad %v; want one to be processed", i+1, d.Count, d.Bad)
+		}
+		if err := d.Settle(t.Context(), framework.Modify); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d := receive(t, r)
+	if d.Bad == nil || d.Count != 2 || !strings.Contains(d.Bad.Error(), "backout threshold is 2") {
+		t.Fatalf("third delivery: got Count %d, Bad %v; want one that is not to be processed", d.Count, d.Bad)
+	}
+	return r, d
+}
+
+// TestBackoutQueue moves a poison message as IBM's JMS classes do: to the
+// backout queue as it is, in the context of who put it first.
+func TestBackoutQueue(t *testing.T) {
+	onBoth(t, config(), func(t *testing.T, b bench) {
+		queue := queueName()
+		r, d := poison(t, b, queue, queue+".BACKOUT")
+		if err := d.Settle(t.Context(), framework.Reject); err != nil {
+			t.Fatal(err)
+		}
+		wantNothing(t, r)
+		wantDepth(t, b, queue, 0)
+		wantDepth(t, b, deadLetters, 0)
+		moved := b.Messages(queue + ".BACKOUT")
+		if len(moved) != 1 {
+			t.Fatalf("%d messages were moved, want 1", len(moved))
+		}
+		was, is := d.Native.(*Message), moved[0]
+		if !bytes.Equal(is.Data, was.Data) {
+			t.Errorf("got %q, want the same bytes %q", is.Data, was.Data)
+		}
+		want := was.MD
+		want.BackoutCount = 0
+		if is.MD != want {
+			t.Errorf("got descriptor %+v, want %+v", is.MD, want)
+		}
+	})
+}
+
+// TestDeadLetterQueue has no backout queue, or one that takes nothing.
+func TestDeadLetterQueue(t *testing.T) {
+	for name, test := range map[string]struct {
+		backout string
+		reason  int32
+	}{
+		"no backout queue":   {"", mqi.MQRC_BACKOUT_THRESHOLD_REACHED},
+		"full backout queue": {"FULL", mqi.MQRC_Q_FULL},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBoth(t, config(), func(t *testing.T, b bench) {
+				queue := queueName()
+				_, d := poison(t, b, queue, test.backout)
+				if test.backout != "" {
+					b.Define(test.backout, engine.Attributes{MaxDepth: -1})
+				}
+				if err := d.Settle(t.Context(), framework.Reject); err != nil {
+					t.Fatal(err)
+				}
+				wantDepth(t, b, queue, 0)
+				checkDeadLetter(t, b, d, queue, test.reason)
+			})
+		})
+	}
+}
+
+func checkDeadLetter(t *testing.T, b bench, d connections.Delivery, queue string, reason int32) {
+	t.Helper()
+	moved := b.Messages(deadLetters)
+	if len(moved) != 1 {
+		t.Fatalf("%d messages are on the dead-letter queue, want 1", len(moved))
+	}
+	was, is := d.Native.(*Message), moved[0]
+	headers, next, _, err := rfh2.Split(rfh2.Layout{Format: is.MD.Format, Encoding: is.MD.Encoding, CCSID: is.MD.CodedCharSetID}, is.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dlh, ok := rfh2.DecodeDeadLetter(headers[0])
+	want := rfh2.DeadLetterHeader{
+		Reason: reason, Queue: queue, QueueManager: "QM1",
+		Next:        rfh2.Layout{Format: was.MD.Format, Encoding: was.MD.Encoding, CCSID: was.MD.CodedCharSetID},
+		PutApplType: was.MD.PutApplType, PutApplName: was.MD.PutApplName, PutDate: was.MD.PutDate, PutTime: was.MD.PutTime,
+	}
+	if !ok || *dlh != want {
+		t.Errorf("got %+v, want %+v", dlh, want)
+	}
+	if len(headers) != 2 || next != was.next || !bytes.Equal(is.Data[172:], was.Data) {
+		t.Errorf("got %d headers and %q behind the first, want the message as it was: %q", len(headers), is.Data[172:], was.Data)
+	}
+	if is.MD.MsgID != was.MD.MsgID || is.MD.PutApplName != was.MD.PutApplName || is.MD.UserIdentifier != was.MD.UserIdentifier {
+		t.Errorf("got id %v, context %q %q; want those of the message: %+v", is.MD.MsgID, is.MD.PutApplName, is.MD.UserIdentifier, was.MD)
+	}
+}
+
+// TestTerminal rejects a message at its first delivery.
+func TestTerminal(t *testing.T) {
+	onBoth(t, config(), func(t *testing.T, b bench) {
+		queue := queueName()
+		send(t, b.sender(t, target(queue)), "a")
+		d := receive(t, b.receiver(t, source(queue)))
+		if err := d.Settle(t.Context(), framework.Reject); err != nil {
+			t.Fatal(err)
+		}
+		checkDeadLetter(t, b, d, queue, mqi.MQFB_APPL_FIRST)
+	})
+}
+
+// TestNoDeadLetterQueue has nowhere to put a poison message: it stays.
+func TestNoDeadLetterQueue(t *testing.T) {
+	cfg := config()
+	cfg.DeadLetterQueue = ""
+	onBoth(t, cfg, func(t *testing.T, b bench) {
+		queue := queueName()
+		r, d := poison(t, b, queue, "")
+		if err := d.Settle(t.Context(), framework.Reject); err == nil {
+			t.Error("got no error, though there is no queue for dead letters")
+		}
+		if d := receive(t, r); d.Count != 3 || string(d.Body) != "poison" {
+			t.Errorf("got %q, Count %d; want it again, given back three times", d.Body, d.Count)
+		}
+	})
+}
+
+// TestMayNotInquire has a user who may get, but not inquire.
+func TestMayNotInquire(t *testing.T) {
+	onBoth(t, config(), func(t *testing.T, b bench) {
+		queue := queueName()
+		b.Define(queue, engine.Attributes{BackoutThreshold: 2, NoInquire: true})
+		send(t, b.sender(t, target(queue)), "a")
+		r := b.receiver(t, source(queue))
+		if limit, name := r.Backout(); limit != 0 || name != "" {
+			t.Errorf("got threshold %d and queue %q, want none", limit, name)
+		}
+		if d := receive(t, r); string(d.Body) != "a" {
+			t.Errorf("got %q, want a", d.Body)
+		}
+	})
+}

@@ -1,0 +1,273 @@
+package mq
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/fairlead/fairlead/connections"
+	"github.com/fairlead/fairlead/connections/mq/mqi"
+	"github.com/fairlead/fairlead/connections/mq/rfh2"
+)
+
+// decode returns a received message. data is not kept by the caller. Where the
+// error says that it cannot be understood, the message holds all its bytes.
+func decode(md mqi.MD, data []byte) (connections.Message, error) {
+	native := &Message{MD: md, Data: data}
+	m := connections.Message{Native: native}
+	native.describe(&m)
+	err := native.read(&m)
+	if err != nil {
+		native.unread = true
+		m.Body, m.ContentType, m.Text, m.Header = bytes.Clone(data), "", false, nil
+	}
+	return m, err
+}
+
+// describe fills in what the message descriptor says.
+func (n *Message) describe(m *connections.Message) {
+	md := &n.MD
+	if m.Identity = md.MsgID.String(); m.Identity != "" {
+		m.ID = m.Identity
+	}
+	if !md.CorrelID.IsZero() {
+		m.CorrelationID = md.CorrelID.String()
+	}
+	if md.ReplyToQ != "" {
+		m.ReplyTo = address{queue: md.ReplyToQ, manager: md.ReplyToQMgr}.uri()
+	}
+	m.Priority = new(int(md.Priority))
+	m.Key = md.GroupID.String()
+	m.Time = md.PutAt()
+	if md.Expiry > 0 {
+		m.TTL = time.Duration(md.Expiry) * expiryUnit
+	}
+}
+
+// expiryUnit is the unit of a descriptor's expiry.
+const expiryUnit = 100 * time.Millisecond
+
+// read fills in what headers and body say. Where both the descriptor and a
+// header say something, the header wins.
+func (n *Message) read(m *connections.Message) error {
+	md := &n.MD
+	var err error
+	n.Headers, n.next, n.raw, err = rfh2.Split(rfh2.Layout{Format: md.Format, Encoding: md.Encoding, CCSID: md.CodedCharSetID}, n.Data)
+	if err != nil {
+		return err
+	}
+	for _, h := range n.Headers {
+		if h.Format != rfh2.FormatRFH2 {
+			continue
+		}
+		header, err := rfh2.Decode(h)
+		if err != nil {
+			return err
+		}
+		n.Folders = append(n.Folders, header.Folders...)
+	}
+	null, err := n.readFolders(m)
+	if err != nil {
+		return err
+	}
+	m.Correlate = n.correlate(m)
+	return n.readBody(m, null)
+}
+
+// readFolders reads the folders that mean something here. It reports whether
+// the body is null.
+func (n *Message) readFolders(m *connections.Message) (null bool, err error) {
+	m.Header = make(map[string]any)
+	for _, f := range n.Folders {
+		switch f.Name {
+		case folderMCD, folderJMS, folderUSR:
+		default:
+			continue
+		}
+		properties, err := f.Properties()
+		if err != nil {
+			return false, err
+		}
+		switch f.Name {
+		case folderMCD:
+			null = n.readMCD(m, properties)
+		case folderJMS:
+			n.readJMS(m, properties)
+		case folderUSR:
+			n.user = append(n.user, properties...)
+		}
+	}
+	n.readUser(m)
+	return null, nil
+}
+
+// readUser makes headers of the user's properties.
+func (n *Message) readUser(m *connections.Message) {
+	notes := notesIn(n.user)
+	for property, note := range notes {
+		if note == typeEmpty {
+			m.Header[unescapeName(property)] = ""
+		}
+	}
+	for _, p := range n.user {
+		name, v, ok := headerOf(p, notes)
+		text, isText := v.(string)
+		switch {
+		case !ok, p.Name == propertyTypes:
+		case isText && isContentType(name):
+			m.ContentType = text
+		default:
+			m.Header[name] = v
+		}
+	}
+}
+
+// isContentType reports whether a property of that name says the media type, as
+// we or others write it.
+func isContentType(name string) bool {
+	switch name {
+	case propertyContent, "ContentType", "content_type", "content-type", "Content-Type":
+		return true
+	}
+	return false
+}
+
+// textOf returns the text of a property that means text, whatever its type.
+func textOf(v any) string {
+	if text, ok := v.(string); ok {
+		return text
+	}
+	return fmt.Sprint(v)
+}
+
+func (n *Message) readMCD(m *connections.Message, properties []rfh2.Property) (null bool) {
+	for _, p := range properties {
+		text := textOf(p.Value)
+		switch {
+		case p.Name == mcdBody:
+			null = p.Value == nil
+		case p.Value == nil:
+		case p.Name == mcdType:
+			n.kind = kind(text)
+			switch n.kind {
+			case kindMap, kindStream, kindObject:
+				m.Header[headerKind] = text
+			}
+		case folderMCD+"."+p.Name == headerType:
+			m.Header[headerType] = text
+		}
+	}
+	return null
+}
+
+// readJMS reads the JMS headers. What is no number where one belongs is left out.
+func (n *Message) readJMS(m *connections.Message, properties []rfh2.Property) {
+	for _, p := range properties {
+		if p.Value == nil {
+			continue
+		}
+		text := textOf(p.Value)
+		switch p.Name {
+		case "Cid":
+			m.CorrelationID = text
+		case "Rto":
+			m.ReplyTo = n.replyTo(text)
+		case "Gid":
+			m.Key = text
+		case "Seq", "Pri", "Tms":
+			if number, err := strconv.ParseInt(text, 10, 64); err == nil {
+				readNumber(m, p.Name, number)
+			}
+		}
+	}
+}
+
+func readNumber(m *connections.Message, name string, n int64) {
+	switch {
+	case name == "Seq":
+		m.Header[headerOrder] = int32(n)
+	case name == "Pri":
+		m.Priority = new(int(n))
+	case n > 0:
+		m.Time = time.UnixMilli(n).UTC()
+	}
+}
+
+// replyTo returns the address in uri. Where that names the queue alone, the
+// descriptor knows the queue manager.
+func (n *Message) replyTo(uri string) string {
+	a, err := parseAddress(uri)
+	if err != nil || a.manager != "" || a.queue != n.MD.ReplyToQ || n.MD.ReplyToQMgr == "" {
+		return uri
+	}
+	return uriScheme + n.MD.ReplyToQMgr + strings.TrimPrefix(uri, uriScheme)
+}
+
+// readBody hands over the body as its type and the layout behind the last header
+// say.
+func (n *Message) readBody(m *connections.Message, null bool) error {
+	switch n.kind {
+	case kindText, kindMap, kindStream, kindBytes, kindObject, kindNone:
+	default:
+		if n.kind = kindBytes; n.next.Format == rfh2.FormatString {
+			n.kind = kindText
+		}
+	}
+	m.Text = n.kind == kindText || n.kind == kindMap || n.kind == kindStream
+	var err error
+	switch {
+	case !m.Text:
+		n.body = n.raw
+	case !null:
+		n.body, err = n.text()
+	}
+	m.Body = bytes.Clone(n.body)
+	if m.ContentType == "" {
+		m.ContentType = n.contentType()
+	}
+	return err
+}
+
+// text returns the body in UTF-8; a map or a stream as JSON.
+func (n *Message) text() ([]byte, error) {
+	text, err := rfh2.Text(n.next.CCSID, n.next.Encoding, n.raw)
+	if err != nil || n.kind == kindText {
+		return text, err
+	}
+	return jsonOf(n.kind, text)
+}
+
+// contentType returns the media type of a body whose message says none; empty if
+// that is unknown.
+func (n *Message) contentType() string {
+	switch n.kind {
+	case kindMap, kindStream:
+		return jsonType
+	case kindObject:
+		return objectType
+	case kindText:
+		if isStructured(n.body) {
+			return event.ApplicationCloudEventsJSON
+		}
+	}
+	return ""
+}
+
+// isStructured reports whether a text without a media type is a CloudEvent in
+// structured mode, as we send it where messages have no properties: an object
+// with all required attributes.
+func isStructured(body []byte) bool {
+	if !bytes.Contains(body, []byte(`"specversion"`)) || !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
+		return false
+	}
+	var required struct{ Specversion, ID, Source, Type string }
+	if json.Unmarshal(body, &required) != nil {
+		return false
+	}
+	return required.Specversion == event.CloudEventsVersionV1 && required.ID != "" && required.Source != "" && required.Type != ""
+}

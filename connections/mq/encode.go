@@ -1,0 +1,341 @@
+package mq
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fairlead/fairlead/connections"
+	"github.com/fairlead/fairlead/connections/mq/mqi"
+	"github.com/fairlead/fairlead/connections/mq/rfh2"
+	"github.com/fairlead/fairlead/framework"
+)
+
+// An encoder makes messages for one queue.
+type encoder struct {
+	jms     bool
+	to      address
+	answers bool // what is sent there are answers
+	headers map[string]string
+}
+
+// encoding is how we write integers.
+const encoding = rfh2.LittleEndian
+
+// encode returns the descriptor and the bytes of m. An error is Terminal: no
+// retry can help.
+func (e *encoder) encode(m connections.Message, now time.Time) (mqi.MD, []byte, error) {
+	md, data, err := e.message(m, now)
+	if err != nil {
+		err = framework.Terminal(fmt.Errorf("message for %s: %w", e.to.queue, err))
+	}
+	return md, data, err
+}
+
+func (e *encoder) message(m connections.Message, now time.Time) (mqi.MD, []byte, error) {
+	from, relayed := m.Native.(*Message)
+	if !relayed {
+		from = nil
+	}
+	headed := e.headed(&m, from)
+	if !headed {
+		var err error
+		if m, err = structured(m); err != nil {
+			return mqi.MD{}, nil, err
+		}
+	}
+	b, err := bodyFor(&m, from)
+	if err != nil {
+		return mqi.MD{}, nil, err
+	}
+	md, err := e.descriptor(&m, from)
+	if err != nil {
+		return md, nil, err
+	}
+	if !headed {
+		md.Format, md.Encoding, md.CodedCharSetID = b.layout.Format, b.layout.Encoding, b.layout.CCSID
+		return md, b.data, nil
+	}
+	header, err := e.header(&m, from, b, &md, now)
+	if err != nil {
+		return md, nil, err
+	}
+	data, err := header.Append(nil, encoding)
+	md.Format, md.Encoding, md.CodedCharSetID = rfh2.FormatRFH2, encoding, rfh2.UTF8
+	return md, append(data, b.data...), err
+}
+
+// deadLetterMark begins the names of headers that tell the story of a dead
+// letter, which must not get lost even where messages have no properties.
+const deadLetterMark = "fairlead_"
+
+// headed reports whether m gets an MQRFH2.
+func (e *encoder) headed(m *connections.Message, from *Message) bool {
+	if e.to.plain {
+		return false
+	}
+	if e.jms || from != nil && len(from.Folders) > 0 {
+		return true
+	}
+	for name := range m.Header {
+		if strings.HasPrefix(name, deadLetterMark) {
+			return true
+		}
+	}
+	return false
+}
+
+// structured returns a CloudEvent, which m is in binary mode, in structured
+// mode; other messages as they are.
+func structured(m connections.Message) (connections.Message, error) {
+	if _, ok := m.Header[connections.Prefix+"specversion"]; !ok {
+		return m, nil
+	}
+	events, _, err := connections.NewCodec("", "").Decode(&m)
+	if err != nil {
+		return m, err
+	}
+	s, err := connections.EncodeStructured(events[0])
+	m.Body, m.ContentType, m.Text, m.Header = s.Body, s.ContentType, s.Text, nil
+	return m, err
+}
+
+// A body is what stands behind the headers.
+type body struct {
+	kind   kind
+	layout rfh2.Layout
+	data   []byte
+}
+
+// bodyFor returns the body of m. A relay keeps the bytes that it received if the
+// function left them as they were.
+func bodyFor(m *connections.Message, from *Message) (body, error) {
+	if from != nil && from.unread {
+		md := &from.MD
+		return body{kindBytes, rfh2.Layout{Format: md.Format, Encoding: md.Encoding, CCSID: md.CodedCharSetID}, from.Data}, nil
+	}
+	if from != nil && bytes.Equal(m.Body, from.body) {
+		return body{from.kind, from.next, from.raw}, nil
+	}
+	return newBody(m)
+}
+
+func newBody(m *connections.Message) (body, error) {
+	text := rfh2.Layout{Format: rfh2.FormatString, Encoding: encoding, CCSID: rfh2.UTF8}
+	opaque := rfh2.Layout{Format: rfh2.FormatNone, Encoding: encoding, CCSID: rfh2.UTF8}
+	wanted, _ := m.Header[headerKind].(string)
+	switch k := kind(wanted); k {
+	case kindMap, kindStream:
+		data, err := jmsBody(k, m.Body)
+		return body{k, text, data}, err
+	case kindObject:
+		return body{k, opaque, m.Body}, nil
+	}
+	switch {
+	case m.Text:
+		return body{kindText, text, m.Body}, nil
+	case len(m.Body) == 0 && m.ContentType == "":
+		return body{kindNone, opaque, nil}, nil
+	}
+	return body{kindBytes, opaque, m.Body}, nil
+}
+
+// header returns the MQRFH2 of m.
+func (e *encoder) header(m *connections.Message, from *Message, b body, md *mqi.MD, now time.Time) (*rfh2.RFH2, error) {
+	header := &rfh2.RFH2{Next: b.layout}
+	add := func(name string, properties []rfh2.Property) error {
+		if len(properties) == 0 {
+			return nil
+		}
+		f, err := rfh2.NewFolder(name, properties)
+		header.Folders = append(header.Folders, f)
+		return err
+	}
+	user, err := e.userFolder(m, from)
+	if err != nil {
+		return nil, err
+	}
+	err = errors.Join(
+		add(folderMCD, mcdFolder(m, from, b)),
+		add(folderJMS, e.jmsFolder(m, from, md, now)),
+		add(folderUSR, user),
+	)
+	if from != nil {
+		for _, f := range from.Folders {
+			if f.Name != folderMCD && f.Name != folderJMS && f.Name != folderUSR {
+				header.Folders = append(header.Folders, f)
+			}
+		}
+	}
+	return header, err
+}
+
+// mcdFolder says what kind of message it is.
+func mcdFolder(m *connections.Message, from *Message, b body) []rfh2.Property {
+	properties := []rfh2.Property{{Name: mcdType, Value: string(b.kind)}}
+	jmsType, _ := m.Header[headerType].(string)
+	if from != nil {
+		for _, p := range from.folder(folderMCD) {
+			switch folderMCD + "." + p.Name {
+			case headerKind:
+			case headerType:
+				if jmsType == "" {
+					jmsType = fmt.Sprint(p.Value)
+				}
+			default:
+				if p.Name != mcdBody || len(b.data) == 0 {
+					properties = append(properties, p)
+				}
+			}
+		}
+	}
+	if jmsType != "" {
+		properties = append(properties, rfh2.Property{Name: "Type", Value: jmsType})
+	}
+	return properties
+}
+
+// jmsFolder has the JMS headers. Numbers stand there as text.
+func (e *encoder) jmsFolder(m *connections.Message, from *Message, md *mqi.MD, now time.Time) []rfh2.Property {
+	var properties []rfh2.Property
+	add := func(name, text string) {
+		if text != "" && rfh2.IsText(text) { // what XML cannot hold, the descriptor has
+			properties = append(properties, rfh2.Property{Name: name, Value: text})
+		}
+	}
+	number := func(name string, n int64) { add(name, strconv.FormatInt(n, 10)) }
+	add("Dst", e.to.uri())
+	if md.ReplyToQ != "" {
+		add("Rto", address{queue: md.ReplyToQ, manager: md.ReplyToQMgr}.uri())
+	}
+	if p := int64(md.Priority); md.Priority != mqi.MQPRI_PRIORITY_AS_Q_DEF && p != defaultPriority {
+		number("Pri", p)
+	}
+	number("Tms", now.UnixMilli())
+	if md.Expiry > 0 {
+		number("Exp", now.Add(time.Duration(md.Expiry)*expiryUnit).UnixMilli())
+	}
+	add("Cid", correlationText(m, from))
+	if key := groupText(m, from); key != "" {
+		add("Gid", key)
+		number("Seq", int64(md.MsgSeqNumber))
+	}
+	number("Dlv", int64(1+min(1, md.Persistence)))
+	return properties
+}
+
+// defaultPriority is that of JMS.
+const defaultPriority = 4
+
+// userFolder has the headers. A relay keeps the properties that the function
+// left alone exactly as they were, null ones included.
+func (e *encoder) userFolder(m *connections.Message, from *Message) ([]rfh2.Property, error) {
+	header := e.userHeader(m)
+	var properties []rfh2.Property
+	var notes []string
+	if from != nil {
+		properties, notes = keep(from.user, header)
+	}
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		p, note, err := propertyOf(name, header[name])
+		if err != nil {
+			return nil, err
+		}
+		properties = append(properties, p)
+		if note != "" {
+			notes = append(notes, note)
+		}
+	}
+	if len(notes) > 0 {
+		properties = append(properties, rfh2.Property{Name: propertyTypes, Value: strings.Join(notes, " ")})
+	}
+	return properties, nil
+}
+
+// userHeader returns a copy of the headers that are properties in folder usr.
+func (e *encoder) userHeader(m *connections.Message) map[string]any {
+	header := make(map[string]any, len(m.Header)+len(e.headers)+1)
+	for name, v := range e.headers {
+		header[name] = v
+	}
+	for name, v := range m.Header {
+		switch name {
+		case headerKind, headerType, headerOrder, propertyTypes:
+			continue
+		}
+		if v != nil {
+			header[name] = v
+		}
+	}
+	if m.ContentType != "" && m.ContentType != impliedType(m) {
+		header[propertyContent] = m.ContentType
+	}
+	return header
+}
+
+// impliedType is the media type that a receiver takes for granted.
+func impliedType(m *connections.Message) string {
+	switch kind, _ := m.Header[headerKind].(string); kind {
+	case string(kindMap), string(kindStream):
+		return jsonType
+	case string(kindObject):
+		return objectType
+	}
+	return ""
+}
+
+// keep returns the properties of a received message whose header is unchanged,
+// and takes those out of header.
+func keep(user []rfh2.Property, header map[string]any) (kept []rfh2.Property, notes []string) {
+	types := notesIn(user)
+	for _, p := range user {
+		name, v, ok := headerOf(p, types)
+		switch now, there := header[name]; {
+		case p.Name == propertyTypes, isContentType(name):
+			continue
+		case ok && (!there || !equal(v, now)):
+			continue
+		}
+		delete(header, name)
+		kept = append(kept, p)
+		if note := types[p.Name]; note != "" {
+			notes = append(notes, p.Name+"="+note)
+		}
+	}
+	return kept, notes
+}
+
+// equal compares what headers may hold.
+func equal(a, b any) bool {
+	switch a := a.(type) {
+	case []byte:
+		b, ok := b.([]byte)
+		return ok && bytes.Equal(a, b)
+	case time.Time:
+		b, ok := b.(time.Time)
+		return ok && a.Equal(b)
+	}
+	if _, ok := b.([]byte); ok {
+		return false
+	}
+	return a == b
+}
+
+// folder returns the properties of a folder; none if it has no such folder.
+func (n *Message) folder(name string) []rfh2.Property {
+	for _, f := range n.Folders {
+		if f.Name == name {
+			properties, err := f.Properties()
+			if err != nil {
+				return nil // it was read before, so it can be read
+			}
+			return properties
+		}
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package mq
+
+import (
+	"bytes"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/fairlead/fairlead/connections"
+	"github.com/fairlead/fairlead/connections/mq/mqi"
+	"github.com/fairlead/fairlead/connections/mq/rfh2"
+)
+
+// FuzzDecode decodes any bytes. What cannot be understood keeps all of them;
+// what can is sent on with its body as it was.
+func FuzzDecode(f *testing.F) {
+	for _, name := range []string{"headers-typed-273", "headers-typed-546", "jms-text-null", "jms-none", "jms-bytes"} {
+		f.Add(rfh2.FormatRFH2, rfh2.BigEndian, int32(819), golden(f, name))
+		f.Add(rfh2.FormatRFH2, rfh2.LittleEndian, int32(37), golden(f, name))
+	}
+	f.Add(rfh2.FormatString, rfh2.BigEndian, int32(1200), []byte("\x00a"))
+	f.Add(rfh2.FormatString, rfh2.BigEndian, int32(1208), []byte(`{"specversion":"1.0","id":"1","source":"/a","type":"t"}`))
+	f.Fuzz(func(t *testing.T, format string, encoding, ccsid int32, data []byte) {
+		md := received()
+		md.Format, md.Encoding, md.CodedCharSetID = format, encoding, ccsid
+		m, err := decode(md, bytes.Clone(data))
+		if err != nil {
+			if !bytes.Equal(m.Body, data) {
+				t.Fatalf("%v, but the body is %q, want all bytes: %q", err, m.Body, data)
+			}
+		}
+		for _, e := range []*encoder{withJMS, withoutJMS} {
+			out, sent, failed := e.encode(relay(m), time.Time{})
+			if failed != nil {
+				continue
+			}
+			back, again := decode(out, sent)
+			if (again == nil) != (err == nil) {
+				t.Fatalf("decoded with error %v, and when sent on with %v", err, again)
+			}
+			if err == nil && (!bytes.Equal(back.Body, m.Body) || back.Text != m.Text) {
+				t.Fatalf("sent on, the body is %q, text %t; want %q, %t", back.Body, back.Text, m.Body, m.Text)
+			}
+		}
+	})
+}
+
+// FuzzHeader sends any header, and wants it back.
+func FuzzHeader(f *testing.F) {
+	f.Add("my-name", "value")
+	f.Add("_x0041_", "\x00")
+	f.Add("contenttype", "a\r\n")
+	f.Fuzz(func(t *testing.T, name, value string) {
+		if !utf8.ValidString(name) || isContentType(name) || name == headerKind || name == headerType || name == headerOrder || name == propertyTypes {
+			return
+		}
+		md, data, err := withJMS.encode(connections.Message{Header: map[string]any{name: value}}, time.Time{})
+		if err != nil {
+			if name != "" && len(name) < 500 {
+				t.Fatal(err)
+			}
+			return
+		}
+		m, err := decode(md, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Header[name] != value || len(m.Header) != 1 {
+			t.Fatalf("got %q, want %q: %q", m.Header, name, value)
+		}
+	})
+}
+
+// FuzzID has every text there and back, as far as an id has room.
+func FuzzID(f *testing.F) {
+	f.Add("id-1")
+	f.Add(receivedID)
+	f.Add("ID:xyz")
+	f.Fuzz(func(t *testing.T, s string) {
+		for _, id := range []mqi.ID{mqi.ParseID(s), mqi.HashID(s)} {
+			if again := mqi.ParseID(id.String()); again != id {
+				t.Fatalf("%x is %q, which is %x", id, id, again)
+			}
+		}
+	})
+}

@@ -1,0 +1,65 @@
+package mq
+
+import (
+	"github.com/fairlead/fairlead/connections/mq/mqi"
+	"github.com/fairlead/fairlead/connections/mq/rfh2"
+)
+
+// A Message is a received message in MQ's own terms; framework.Source(ctx) has
+// it as Native. A relay sends on what it holds, but for what belongs to one
+// delivery.
+type Message struct {
+	MD      mqi.MD
+	Headers []rfh2.Header // in front of the body, MQRFH2 and others, in their order
+	Folders []rfh2.Folder // of the MQRFH2
+	Data    []byte        // all bytes of the message, headers included
+
+	kind   kind            // of the body
+	next   rfh2.Layout     // of the body
+	raw    []byte          // the body, within Data
+	body   []byte          // the body as it was handed over; not to be changed
+	user   []rfh2.Property // of folder usr
+	unread bool            // headers or body cannot be understood
+}
+
+// A kind is the JMS type of a message, as folder mcd names it.
+type kind string
+
+const (
+	kindNone   kind = "jms_none"
+	kindText   kind = "jms_text"
+	kindBytes  kind = "jms_bytes"
+	kindMap    kind = "jms_map"
+	kindStream kind = "jms_stream"
+	kindObject kind = "jms_object"
+)
+
+// Folders of an MQRFH2, and what stands in them.
+const (
+	folderMCD = "mcd"
+	folderJMS = "jms"
+	folderUSR = "usr"
+
+	mcdType = "Msd"
+	mcdBody = "msgbody"
+)
+
+// Headers that are no properties of the sender's own. A message that is sent
+// with them has that JMS type (jms_map, jms_stream, jms_object) or JMSType.
+const (
+	headerKind  = folderMCD + "." + mcdType
+	headerType  = folderMCD + ".Type" // JMSType
+	headerOrder = "JMSXGroupSeq"
+)
+
+// Properties that are ours: the media type, and what the wire cannot say about
+// others. JMS lets no property be named content-type.
+const (
+	propertyContent = "contentType"
+	propertyTypes   = "fairlead_types"
+)
+
+const (
+	jsonType   = "application/json"
+	objectType = "application/x-java-serialized-object"
+)

@@ -1,0 +1,154 @@
+package rfh2
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A Folder is a group of properties. The usual ones are mcd (what kind of
+// message it is), jms (the JMS headers) and usr (the sender's own properties).
+type Folder struct {
+	Name string
+	Text string // the whole element as on the wire, without what fills it up
+}
+
+// A Property is a named value. Its Value is a string, bool, int8, int16, int32,
+// int64, float32, float64, []byte, [Char], nil, or a [Group] of properties.
+type Property struct {
+	Name  string
+	Value any
+}
+
+// A Char is a character with the JMS type char.
+type Char rune
+
+// A Group is what an element holds that holds elements: properties, unread.
+type Group string
+
+// Properties reads the folder.
+func (f Folder) Properties() ([]Property, error) {
+	s := scanner{text: f.Text}
+	root, err := s.element()
+	if err != nil {
+		return nil, fmt.Errorf("folder %s: %w", brief(f.Name), err)
+	}
+	properties, err := readProperties(root.inner, byElement)
+	if err != nil {
+		return nil, fmt.Errorf("folder %s: %w", brief(f.Name), err)
+	}
+	return properties, nil
+}
+
+// most returns how many properties text may hold: more than any sender writes,
+// and not so many that tiny ones take more memory than the text is worth.
+func most(text string) int { return 512 + len(text)/20 }
+
+// A naming says where the name of a property stands.
+type naming int
+
+const (
+	byElement   naming = iota // the element's name
+	byAttribute               // its attribute, as in a map
+	nameless                  // nowhere, as in a stream
+)
+
+func readProperties(text string, n naming) ([]Property, error) {
+	properties := make([]Property, 0, min(strings.Count(text, "</")+strings.Count(text, "/>"), most(text)))
+	s := scanner{text: text}
+	for s.skipSpace(); s.more(); s.skipSpace() {
+		if len(properties) == most(text) {
+			return nil, fmt.Errorf("more than %d properties in %d bytes", most(text), len(text))
+		}
+		e, err := s.element()
+		if err != nil {
+			return nil, err
+		}
+		p, err := e.property(n)
+		if err != nil {
+			return nil, err
+		}
+		properties = append(properties, p)
+	}
+	return properties, nil
+}
+
+func (e *element) property(n naming) (p Property, err error) {
+	switch {
+	case n == byElement || n == byAttribute && e.name != entry: // an old style of map
+		p.Name = e.name
+	case n == byAttribute:
+		if p.Name, err = e.attribute("name"); err != nil {
+			return p, err
+		}
+	}
+	if p.Value, err = e.value(); err != nil {
+		return p, fmt.Errorf("property %s: %w", brief(p.Name), err)
+	}
+	return p, nil
+}
+
+// NewFolder returns a folder with the given properties. Names and values that a
+// folder cannot hold are an error.
+func NewFolder(name string, properties []Property) (Folder, error) {
+	if err := CheckName(name); err != nil {
+		return Folder{}, err
+	}
+	text := make([]byte, 0, 64+64*len(properties))
+	text = appendTag(text, "<", name, ">")
+	for _, p := range properties {
+		var err error
+		if text, err = p.appendTo(text); err != nil {
+			return Folder{}, fmt.Errorf("property %s: %w", brief(p.Name), err)
+		}
+	}
+	return Folder{name, string(appendTag(text, "</", name, ">"))}, nil
+}
+
+func (p *Property) appendTo(dst []byte) ([]byte, error) {
+	if err := CheckName(p.Name); err != nil {
+		return dst, err
+	}
+	t, err := typeOf(p.Value)
+	if err != nil {
+		return dst, err
+	}
+	dst = append(t.appendTo(appendTag(dst, "<", p.Name, ""), '"'), '>')
+	if dst, err = appendValue(dst, p.Value); err != nil {
+		return dst, err
+	}
+	return appendTag(dst, "</", p.Name, ">"), nil
+}
+
+func appendTag(dst []byte, open, name, end string) []byte {
+	return append(append(append(dst, open...), name...), end...)
+}
+
+// maxName is how long the name of a property may be.
+const maxName = 4095
+
+// CheckName returns an error if no folder or property can have that name: it
+// must be a name to XML, because IBM's readers are parsers of XML.
+func CheckName(name string) error {
+	if name == "" || len(name) > maxName {
+		return fmt.Errorf("found a name of %d bytes, expected 1 to %d", len(name), maxName)
+	}
+	for i, r := range name {
+		if !IsNamePart(r, i == 0) {
+			return fmt.Errorf("found %q, expected the name of a property", brief(name))
+		}
+	}
+	return nil
+}
+
+// IsNamePart reports whether the name of a property may have r, or begin with it.
+func IsNamePart(r rune, first bool) bool {
+	switch {
+	case r > 0xffff || r == utf8.RuneError:
+		return false
+	case r == '_' || unicode.IsLetter(r):
+		return true
+	}
+	return !first && (r == '-' || r == '.' || unicode.IsDigit(r))
+}

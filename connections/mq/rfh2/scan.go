@@ -1,0 +1,206 @@
+package rfh2
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// A scanner reads the little of XML that folders are made of: elements,
+// attributes and references to characters. It knows no namespaces, because
+// folders use prefixes that they do not declare, and no declarations, comments
+// or instructions, which do not belong there.
+type scanner struct {
+	text string
+	at   int
+}
+
+// An element is one element as it stands in the text.
+type element struct {
+	text  string // from the first to the last angle bracket
+	name  string
+	attrs string // between the name and the bracket, unread
+	inner string // what it holds, unread
+	group bool   // it holds elements
+}
+
+func (s *scanner) more() bool { return s.at < len(s.text) }
+
+func (s *scanner) skipSpace() {
+	for s.more() && isSpace(s.text[s.at]) {
+		s.at++
+	}
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == 0 }
+
+// element reads one element, with all that it holds.
+func (s *scanner) element() (element, error) {
+	start := s.at
+	open, err := s.tag()
+	if err != nil {
+		return element{}, err
+	}
+	if open.kind == closing {
+		return element{}, fmt.Errorf("found </%s>, expected an element", brief(open.name))
+	}
+	e := element{name: open.name, attrs: open.attrs}
+	if open.kind == opening {
+		if err := s.content(&e); err != nil {
+			return element{}, err
+		}
+	}
+	e.text = s.text[start:s.at]
+	return e, nil
+}
+
+// content reads on to the end of e, whose first tag was read.
+func (s *scanner) content(e *element) error {
+	start := s.at
+	for depth := 1; ; {
+		i := strings.IndexByte(s.text[s.at:], '<')
+		if i < 0 {
+			return fmt.Errorf("element %s has no end", brief(e.name))
+		}
+		s.at += i
+		end := s.at
+		t, err := s.tag()
+		if err != nil {
+			return err
+		}
+		switch t.kind {
+		case opening:
+			e.group = true
+			depth++
+		case empty:
+			e.group = true
+		case closing:
+			depth--
+		}
+		if depth == 0 {
+			e.inner = s.text[start:end]
+			if t.name != e.name {
+				return fmt.Errorf("element %s ends with </%s>", brief(e.name), brief(t.name))
+			}
+			return nil
+		}
+	}
+}
+
+type tagKind int
+
+const (
+	opening tagKind = iota
+	closing
+	empty
+)
+
+type tag struct {
+	kind  tagKind
+	name  string
+	attrs string
+}
+
+// tag reads what stands between two angle brackets.
+func (s *scanner) tag() (tag, error) {
+	if !s.more() || s.text[s.at] != '<' {
+		return tag{}, errors.New("found text, expected an element")
+	}
+	var t tag
+	s.at++
+	if s.more() && s.text[s.at] == '/' {
+		t.kind = closing
+		s.at++
+	}
+	start := s.at
+	for s.more() && isName(s.text[s.at]) {
+		s.at++
+	}
+	if t.name = s.text[start:s.at]; t.name == "" {
+		return tag{}, errors.New("an element has no name")
+	}
+	start = s.at
+	end, err := s.tagEnd()
+	if err != nil {
+		return tag{}, err
+	}
+	t.attrs = s.text[start:end]
+	if strings.HasSuffix(t.attrs, "/") {
+		t.attrs = t.attrs[:len(t.attrs)-1]
+		if t.kind == closing {
+			return tag{}, fmt.Errorf("element %s has a wrong end", brief(t.name))
+		}
+		t.kind = empty
+	}
+	return t, nil
+}
+
+// tagEnd goes behind the bracket that ends a tag, skipping quoted values, and
+// returns where it stands.
+func (s *scanner) tagEnd() (int, error) {
+	var quote byte
+	for ; s.more(); s.at++ {
+		switch c := s.text[s.at]; {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case c == '"' || c == '\'':
+			quote = c
+		case c == '<':
+			return 0, errors.New("found < inside a tag")
+		case c == '>':
+			s.at++
+			return s.at - 1, nil
+		}
+	}
+	return 0, errors.New("a tag has no end")
+}
+
+// isName reports whether c may be part of a name. All bytes of characters
+// beyond ASCII may.
+func isName(c byte) bool {
+	switch c {
+	case '<', '>', '/', '=', '"', '\'', '&', 0x7f:
+		return false
+	}
+	return c > ' '
+}
+
+// attribute returns the value of the attribute of that name, whatever its
+// prefix, or "".
+func (e *element) attribute(name string) (string, error) {
+	rest := e.attrs
+	for {
+		rest = strings.TrimLeft(rest, " \t\r\n\x00")
+		if rest == "" {
+			return "", nil
+		}
+		key, after, ok := strings.Cut(rest, "=")
+		after = strings.TrimLeft(after, " \t\r\n")
+		if !ok || after == "" || after[0] != '"' && after[0] != '\'' {
+			return "", fmt.Errorf("element %s has a wrong attribute", brief(e.name))
+		}
+		value, tail, ok := strings.Cut(after[1:], after[:1])
+		if !ok {
+			return "", fmt.Errorf("element %s has a wrong attribute", brief(e.name))
+		}
+		key = strings.TrimRight(key, " \t\r\n")
+		if i := strings.LastIndexByte(key, ':'); i >= 0 {
+			key = key[i+1:]
+		}
+		if key == name {
+			return unescape(value)
+		}
+		rest = tail
+	}
+}
+
+// brief cuts what is quoted in an error.
+func brief(s string) string {
+	const most = 40
+	if len(s) > most {
+		return s[:most] + "…"
+	}
+	return s
+}

@@ -1,0 +1,170 @@
+// Package config is the document that tells Fairlead what to run: its types,
+// the strict reading of fairlead.yaml with line numbers and every problem at
+// once, references to secrets, and the JSON Schema that editors complete it
+// with. It describes what is wanted; what is there is host.Status.
+//
+// A document is read in four steps. Its text becomes a tree of nodes, each with
+// its place, aliases copied out and references replaced (syntax.go, tree.go,
+// reference.go). The tree is decoded into the structs below and those of the
+// drivers (decode.go, scalar.go, driver.go). What was decoded is checked
+// (check.go, trigger.go), and completed with the defaults (defaults.go). Each
+// step goes on after a problem, so that all of them are reported together.
+//
+// The tags of a field say everything about its key: yaml its name (without
+// omitempty it is required), doc what it means, enum which values it may have,
+// secret:"true" that it is never shown, secret:"url" that it may hold a
+// password, path:"true" that it names a file beside the document.
+package config
+
+import (
+	"errors"
+	"path/filepath"
+	"time"
+
+	"github.com/fairlead/fairlead/connections"
+	"github.com/fairlead/fairlead/framework"
+)
+
+// A Config is one document. Maps are keyed by the names that the document gives.
+type Config struct {
+	Version     int                   `yaml:"version" enum:"1" doc:"version of this format: 1"`
+	Grace       time.Duration         `yaml:"grace,omitempty" doc:"how long stopping waits for what is in hand; default 25s"`
+	Store       Store                 `yaml:"store,omitempty" enum:"none" doc:"the Postgres that keeps what is published; none: no store"`
+	HTTP        HTTP                  `yaml:"http,omitempty" doc:"where functions are served by HTTP"`
+	Admin       Admin                 `yaml:"admin,omitempty" doc:"where the management API listens"`
+	Connections map[string]Connection `yaml:"connections,omitempty" doc:"brokers, by name"`
+	Triggers    map[string]Trigger    `yaml:"triggers,omitempty" doc:"what starts functions, by name"`
+	Bindings    map[string]Binding    `yaml:"bindings,omitempty" doc:"where functions send to, by name"`
+	Functions   map[string]Function   `yaml:"functions,omitempty" doc:"settings of functions, by the function's name"`
+	Examples    map[string]Example    `yaml:"examples,omitempty" doc:"messages that fairlead run sends once, to show what happens"`
+
+	// File is the path the document was read from; relative paths in it start
+	// at its folder. Empty for a document that was not a file.
+	File string `yaml:"-"`
+
+	literals []string // see Literals
+}
+
+// Dir returns the folder that relative paths in the document start at.
+func (c *Config) Dir() string { return filepath.Dir(c.File) }
+
+// A Store says where published events, dead letters and parked retries are kept.
+type Store struct {
+	URL    string `yaml:"url,omitempty" secret:"url" doc:"URL of the Postgres; left out or empty: one that Fairlead starts itself"`
+	Schema string `yaml:"schema,omitempty" doc:"name of the schema; default fairlead"`
+	Notify *bool  `yaml:"notify,omitempty" doc:"false: poll only, as PgBouncer in transaction mode needs. Default true"`
+	None   bool   `yaml:"-"` // "store: none"
+}
+
+// UnmarshalText reads "store: none".
+func (s *Store) UnmarshalText(b []byte) error {
+	if string(b) != "none" {
+		return errors.New("none, or keys with values: url, schema and notify")
+	}
+	*s = Store{None: true}
+	return nil
+}
+
+// HTTP says how functions are served by HTTP.
+type HTTP struct {
+	Listen   string `yaml:"listen,omitempty" doc:"address; PORT and LISTEN_ADDRESS override it; default 127.0.0.1:8080"`
+	Function string `yaml:"function,omitempty" doc:"function that POST / calls; default: the only one"`
+	Direct   *bool  `yaml:"direct,omitempty" doc:"serve POST / and POST /functions/NAME; default true without http triggers"`
+	MaxBody  int64  `yaml:"maxBody,omitempty" doc:"longest body in bytes; default 8 MiB"`
+}
+
+// Admin says where the management API listens.
+type Admin struct {
+	Listen string `yaml:"listen,omitempty" doc:"address, or off; default 127.0.0.1:8183, or the next free port"`
+}
+
+// A Connection is one broker.
+type Connection struct {
+	Type      string                `yaml:"type" doc:"kind of broker"`
+	Reconnect connections.Reconnect `yaml:"reconnect,omitempty" enum:"true,false" doc:"how a lost connection is tried again; false: not at all"`
+
+	// Settings is the struct that the driver's Connection function returned,
+	// filled from the other keys.
+	Settings any `yaml:"-"`
+}
+
+// A Trigger starts a function with the messages of one source.
+type Trigger struct {
+	Connection  string `yaml:"connection,omitempty" doc:"name of a connection; without one, topic is a topic of the store"`
+	Function    string `yaml:"function" doc:"name of the function to call"`
+	Format      string `yaml:"format,omitempty" enum:"json,xml" doc:"how data is decoded, whatever its media type says"`
+	Concurrency int    `yaml:"concurrency,omitempty" doc:"how many calls run at once; default 1"`
+	Prefetch    int    `yaml:"prefetch,omitempty" doc:"how many messages may be unsettled at once; default 32, at least concurrency"`
+	Ordered     bool   `yaml:"ordered,omitempty" doc:"a failed message holds back those behind it until it is done; needs concurrency 1"`
+	Retry       *Retry `yaml:"retry,omitempty" doc:"how a failed call is tried again; wins over the function's"`
+	DeadLetter  string `yaml:"deadLetter,omitempty" doc:"where messages go that cannot be processed: store, BINDING or BINDING/DESTINATION; default: the store, or without one the queue beside the source, named with .DLQ; wins over the function's"`
+	ReplyTo     string `yaml:"replyTo,omitempty" doc:"where answers go to messages that do not say"`
+	EventID     string `yaml:"eventId,omitempty" doc:"where the event's id is read from: header:NAME"`
+
+	// Source is the struct that the driver's Source function returned, filled
+	// from the other keys. It is nil for a topic of the store.
+	Source any `yaml:"-"`
+
+	// StoreTopic is set for a trigger without a connection.
+	StoreTopic `yaml:"-"`
+}
+
+// A StoreTopic is what a trigger on a topic of the store has beside the keys of
+// every trigger.
+type StoreTopic struct {
+	Topic string `yaml:"topic" doc:"name of a topic of the store"`
+}
+
+// A Binding is a named output.
+type Binding struct {
+	Connection string `yaml:"connection" doc:"name of a connection"`
+	Outbox     bool   `yaml:"outbox,omitempty" doc:"stage what is sent in the store and relay it after the commit"`
+
+	// Target is the struct that the driver's Target function returned, filled
+	// from the other keys. It is an Addressed; without an address, each Send
+	// names one.
+	Target any `yaml:"-"`
+}
+
+// A Function is settings of one function, wherever it is mounted.
+type Function struct {
+	Timeout    time.Duration `yaml:"timeout,omitempty" doc:"longest time of one call; default 30s"`
+	Retry      *Retry        `yaml:"retry,omitempty" doc:"how a failed call is tried again"`
+	DeadLetter string        `yaml:"deadLetter,omitempty" doc:"where messages go that cannot be processed: store, BINDING or BINDING/DESTINATION; default: the store, or without one the queue beside the source, named with .DLQ"`
+	Settings   Node          `yaml:"settings,omitempty" doc:"the function's own settings, read by framework.Settings"`
+}
+
+// A Retry is the part of a retry policy that a document sets; the rest is the
+// default of where it stands.
+type Retry struct {
+	Attempts *int          `yaml:"attempts,omitempty" doc:"how often in all; 0: for ever; default 5 (published events 25)"`
+	First    time.Duration `yaml:"first,omitempty" doc:"wait after the first failure, doubling from there; default 200ms (published events 1s)"`
+	Max      time.Duration `yaml:"max,omitempty" doc:"longest wait; default 30s, at least first (published events 1h)"`
+}
+
+// Over returns the policy that r makes of a default. r may be nil.
+func (r *Retry) Over(p framework.RetryPolicy) framework.RetryPolicy {
+	if r == nil {
+		return p
+	}
+	if r.Attempts != nil {
+		p.Attempts = *r.Attempts
+	}
+	if r.First > 0 {
+		p.First = r.First
+		p.Max = max(p.Max, r.First)
+	}
+	if r.Max > 0 {
+		p.Max = r.Max
+	}
+	return p
+}
+
+// An Example is a message that "fairlead run" sends once when it starts, if the
+// connection is a broker that lives and dies with it, to show what happens.
+type Example struct {
+	Binding     string `yaml:"binding" doc:"name of the binding to send through"`
+	Destination string `yaml:"destination,omitempty" doc:"where to; default: where the binding leads"`
+	Data        string `yaml:"data" doc:"what to send"`
+	Answer      string `yaml:"answer,omitempty" doc:"queue on which the answer is awaited"`
+}

@@ -1,0 +1,83 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"reflect"
+
+	"github.com/fairlead/fairlead/connections"
+)
+
+// Options is what reading a document depends on.
+type Options struct {
+	// Drivers are the kinds of brokers, by the type that a connection names.
+	Drivers map[string]connections.Driver
+
+	// Functions are the names of the functions that there are. Nil: any name
+	// will do.
+	Functions []string
+
+	// Store says that this program can open a store. False: what needs one is a
+	// problem, and so is a store.
+	Store bool
+
+	// LookupEnv reads ${env:NAME}. Nil: os.LookupEnv.
+	LookupEnv func(name string) (string, bool)
+
+	// Secret reads ${secret:NAME}. Nil: such a reference is a problem. Its error
+	// is shown and holds no secret.
+	Secret func(name string) (string, error)
+}
+
+// Load reads and checks the document in a file. The error is [Problems] if the
+// document is wrong; else it says why the file cannot be read.
+func Load(path string, o Options) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", path, err)
+	}
+	return Parse(data, path, o)
+}
+
+// Parse reads and checks a document. file is its name in problems, and relative
+// paths start at its folder. The error is [Problems].
+func Parse(data []byte, file string, o Options) (*Config, error) {
+	if o.LookupEnv == nil {
+		o.LookupEnv = os.LookupEnv
+	}
+	r := newReader(file, o)
+	c := &Config{File: file}
+	if r.root = r.parse(data); r.root != nil {
+		r.value(r.root, reflect.ValueOf(c).Elem(), "")
+		r.failed = maps.Clone(r.wrong)
+		r.check(c)
+	}
+	if len(r.found) > 0 {
+		return nil, r.sorted()
+	}
+	c.literals = r.literals
+	c.setDefaults()
+	return c, nil
+}
+
+// A reader reads one document, or one Node of it. It collects problems and goes
+// on.
+type reader struct {
+	problems
+	options  Options
+	lenient  bool           // a Node for a type that is not ours: no key is required, zero is a value like others
+	root     *node          // the document
+	failed   map[*node]bool // what could not be decoded, and what it is part of
+	literals []string       // see Config.Literals
+}
+
+func newReader(file string, o Options) *reader {
+	return &reader{problems: problems{file: file, wrong: make(map[*node]bool), said: make(map[string]bool)}, options: o}
+}

@@ -1,0 +1,206 @@
+// Package host makes what runs match a configuration: it starts triggers, opens
+// bindings, serves functions by HTTP, drains what stops, and says how everything
+// is doing.
+//
+// A program of one's own is host.Main(functions). A package for Knative's func
+// has func New() *host.Host { return host.New(functions) }; its Handle, Start,
+// Stop, Ready and Alive are that tool's contract.
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead/fairlead/connections"
+	"github.com/fairlead/fairlead/connections/drivers"
+	"github.com/fairlead/fairlead/framework"
+	"github.com/fairlead/fairlead/framework/config"
+	httptrigger "github.com/fairlead/fairlead/triggers/http"
+)
+
+// A Host runs functions. Its methods may be called from any goroutine.
+type Host struct {
+	functions framework.Functions
+	drivers   map[string]connections.Driver
+	log       *slog.Logger
+	embed     bool  // start development brokers
+	invalid   error // what is wrong with the functions it was given
+
+	background background
+	outputs    atomic.Pointer[outputs]
+	config     atomic.Pointer[config.Config]
+	http       atomic.Pointer[httptrigger.Handler]
+	started    time.Time
+
+	changing sync.Mutex      // serialises Apply, Connect and Stop
+	embedded map[string]bool // types whose development broker was started; guarded by changing
+	stopped  atomic.Bool
+	requests sync.WaitGroup // HTTP requests that are being served
+
+	mu      sync.Mutex
+	running map[string]*runningTrigger // replaced, never changed
+
+	life context.Context // ends when the host is stopped; development brokers live by it
+	end  context.CancelFunc
+}
+
+// New returns a Host for the functions of all the maps. It does nothing before
+// Start. Two functions of one name are an error that Start returns.
+func New(functions ...framework.Functions) *Host {
+	h := &Host{
+		functions: make(framework.Functions),
+		drivers:   drivers.All(),
+		embedded:  make(map[string]bool),
+	}
+	h.log = slog.Default()
+	h.started = time.Now()
+	h.life, h.end = context.WithCancel(context.Background())
+	h.background.init(h.life)
+	var errs []error
+	for _, set := range functions {
+		for name, f := range set {
+			if h.functions[name] != nil {
+				errs = append(errs, fmt.Errorf("two functions are named %q", name))
+			}
+			if f == nil {
+				errs = append(errs, fmt.Errorf("function %q is nil", name))
+			}
+			h.functions[name] = f
+		}
+	}
+	h.invalid = errors.Join(errs...)
+	h.outputs.Store(&outputs{})
+	return h
+}
+
+// Functions returns the names of the functions, sorted.
+func (h *Host) Functions() []string { return slices.Sorted(maps.Keys(h.functions)) }
+
+// Load reads and checks a configuration for this host's functions and drivers.
+func (h *Host) Load(path string) (*config.Config, error) {
+	return config.Load(path, h.loadOptions())
+}
+
+func (h *Host) loadOptions() config.Options {
+	return config.Options{Drivers: h.drivers, Functions: h.Functions()}
+}
+
+// Start reads the configuration as a program made with [Main] does, and makes it
+// run; it returns once that is under way, without waiting for brokers. env is
+// what Knative's func read from the function's cfg file; it comes before the
+// environment. Development brokers are not started.
+func (h *Host) Start(ctx context.Context, env map[string]string) error {
+	if h.invalid != nil {
+		return h.invalid
+	}
+	h.log = setUpLog()
+	cfg, err := h.read(env)
+	if err != nil {
+		return err
+	}
+	return h.Apply(ctx, cfg)
+}
+
+// Stop receives nothing more, waits for the calls that run, up to the grace
+// period and ctx, gives the rest back and closes every connection.
+func (h *Host) Stop(ctx context.Context) error {
+	if h.stopped.Swap(true) {
+		return nil
+	}
+	h.changing.Lock()
+	defer h.changing.Unlock()
+	err := h.drain(ctx)
+	h.outputs.Load().close()
+	h.end()
+	return err
+}
+
+// drain stops every trigger and waits for what runs.
+func (h *Host) drain(ctx context.Context) error {
+	running := h.triggers()
+	for _, t := range running {
+		t.cancel()
+	}
+	var errs []error
+	for _, t := range running {
+		errs = append(errs, t.wait(ctx))
+	}
+	errs = append(errs, waitFor(ctx, &h.requests, "HTTP requests"))
+	return errors.Join(append(errs, h.background.drain(ctx, h.grace()))...)
+}
+
+// waitFor waits for wg, up to ctx.
+func waitFor(ctx context.Context, wg *sync.WaitGroup, what string) error {
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s did not end in time: %w", what, ctx.Err())
+	}
+}
+
+// triggers returns what runs; the map must not be changed.
+func (h *Host) triggers() map[string]*runningTrigger {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.running
+}
+
+func (h *Host) grace() time.Duration {
+	if cfg := h.config.Load(); cfg != nil {
+		return cfg.Grace
+	}
+	return config.DefaultGrace
+}
+
+// Handle serves one request for a function.
+func (h *Host) Handle(w http.ResponseWriter, r *http.Request) {
+	handler := h.http.Load()
+	switch {
+	case handler == nil:
+		http.Error(w, "not started", http.StatusServiceUnavailable)
+	case !h.admit():
+		http.Error(w, "stopping", http.StatusServiceUnavailable)
+	default:
+		defer h.requests.Done()
+		handler.ServeHTTP(w, r)
+	}
+}
+
+// admit counts a request in, unless the host is stopped: then nobody would wait for it.
+func (h *Host) admit() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stopped.Load() {
+		return false
+	}
+	h.requests.Add(1)
+	return true
+}
+
+// Ready reports whether every trigger has subscribed once, or tried for long
+// enough that waiting for it would be wrong. The error says what is missing.
+func (h *Host) Ready(context.Context) (bool, error) {
+	missing := h.missing()
+	if len(missing) > 0 {
+		return false, fmt.Errorf("not ready: %v", missing)
+	}
+	return true, nil
+}
+
+// Alive reports whether the host works. A broker that is down does not make it
+// less alive.
+func (h *Host) Alive(context.Context) (bool, error) { return true, nil }

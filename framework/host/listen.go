@@ -1,0 +1,48 @@
+package host
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+
+	"github.com/fairlead/fairlead/framework/config"
+)
+
+// defaultListen is where functions are served if nothing says otherwise.
+const defaultListen = "127.0.0.1:8080"
+
+// listenAddress says where functions are served: LISTEN_ADDRESS, then PORT on
+// all interfaces, as Knative sets them, then http.listen.
+func listenAddress(cfg *config.Config) string {
+	if a := os.Getenv("LISTEN_ADDRESS"); a != "" {
+		return a
+	}
+	if p := os.Getenv("PORT"); p != "" {
+		return ":" + p
+	}
+	return cmp.Or(cfg.HTTP.Listen, defaultListen)
+}
+
+// mux serves the functions, and the probes that Knative asks.
+func (h *Host) mux() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", h.Handle)
+	mux.HandleFunc("GET /health/readiness", probe(h.Ready, h.missing))
+	mux.HandleFunc("GET /health/liveness", probe(h.Alive, func() []string { return nil }))
+	return mux
+}
+
+func probe(check func(context.Context) (bool, error), missing func() []string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ok, _ := check(r.Context()) // its error says what missing says
+		w.Header().Set("Content-Type", "application/json")
+		status := http.StatusOK
+		if !ok {
+			status = http.StatusServiceUnavailable
+		}
+		w.WriteHeader(status)
+		json.NewEncoder(w).Encode(map[string]any{"ok": ok, "missing": missing()}) // a probe that hung up wants no error
+	}
+}

@@ -1,0 +1,68 @@
+package host
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/fairlead/fairlead/framework"
+)
+
+// setUpLog makes slog write to stderr, text on a terminal and JSON elsewhere,
+// from the level that FAIRLEAD_LOG names (debug, info, warn or error; default
+// info), with what the ctx of a function knows: function, trigger, event,
+// attempt and trace id.
+func setUpLog() *slog.Logger {
+	opts := &slog.HandlerOptions{Level: logLevel(os.Getenv("FAIRLEAD_LOG"))}
+	var h slog.Handler = slog.NewJSONHandler(os.Stderr, opts)
+	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+		h = slog.NewTextHandler(os.Stderr, opts)
+	}
+	l := slog.New(contextHandler{h})
+	slog.SetDefault(l)
+	return l
+}
+
+func logLevel(name string) slog.Level {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(name)); err != nil {
+		return slog.LevelInfo
+	}
+	return l
+}
+
+// A contextHandler adds what ctx knows to each record.
+type contextHandler struct{ slog.Handler }
+
+func (h contextHandler) Handle(ctx context.Context, r slog.Record) error {
+	if inv := framework.FromContext(ctx); inv != nil {
+		r.AddAttrs(attributes(inv)...)
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h contextHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return contextHandler{h.Handler.WithAttrs(attrs)}
+}
+
+func (h contextHandler) WithGroup(name string) slog.Handler {
+	return contextHandler{h.Handler.WithGroup(name)}
+}
+
+func attributes(inv *framework.Invocation) []slog.Attr {
+	attrs := []slog.Attr{slog.String("function", inv.Function)}
+	if s := inv.Source; s != nil && s.Trigger != "" {
+		attrs = append(attrs, slog.String("trigger", s.Trigger), slog.Int("attempt", s.Attempt))
+	}
+	if inv.Event.Context == nil {
+		return attrs
+	}
+	attrs = append(attrs, slog.String("event", inv.Event.ID()))
+	if parent, ok := inv.Event.Extensions()["traceparent"].(string); ok {
+		if parts := strings.Split(parent, "-"); len(parts) == 4 {
+			attrs = append(attrs, slog.String("trace", parts[1]))
+		}
+	}
+	return attrs
+}

@@ -1,0 +1,133 @@
+package host
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/cloudevents/sdk-go/v2/types"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fairlead/fairlead/framework"
+	"github.com/fairlead/fairlead/framework/config"
+	"github.com/fairlead/fairlead/triggers"
+)
+
+// Host is the Runtime of the functions it runs.
+var _ framework.Runtime = (*Host)(nil)
+
+// Types of the events that functions exchange without saying more.
+const (
+	invokeType = "fairlead.invoke"
+	replyType  = "fairlead.reply"
+)
+
+// maxDepth is how many functions may invoke one another in a row; more is taken
+// for a loop.
+const maxDepth = 32
+
+// errNoStore is returned by what needs the store where there is none.
+var errNoStore = errors.New("this needs the store, and none is configured (store.url)")
+
+// Send implements [framework.Runtime].
+func (h *Host) Send(ctx context.Context, binding, destination string, data event.Event, o framework.SendOptions) error {
+	out := h.outputs.Load()
+	b := out.bindings[binding]
+	if b == nil {
+		names := slices.Sorted(maps.Keys(out.bindings))
+		return framework.Terminal(fmt.Errorf("send to %s: no such binding; there are: %s", binding, strings.Join(names, ", ")))
+	}
+	return b.Send(ctx, destination, data, o)
+}
+
+// Publish implements [framework.Runtime].
+func (h *Host) Publish(_ context.Context, target string, _ event.Event, _ framework.PublishOptions) error {
+	return fmt.Errorf("publish to %s: %w", target, errNoStore)
+}
+
+// Transact implements [framework.Runtime].
+func (h *Host) Transact(context.Context, event.Event, func(context.Context, pgx.Tx) (*event.Event, error)) (*event.Event, error) {
+	return nil, fmt.Errorf("transactional function: %w", errNoStore)
+}
+
+// Call implements [framework.Runtime].
+func (h *Host) Call(ctx context.Context, function string, data event.Event) (*event.Event, error) {
+	f := h.functions[function]
+	if f == nil {
+		return nil, framework.Terminal(fmt.Errorf("invoke %s: there is no such function", function))
+	}
+	parent := framework.FromContext(ctx)
+	inv := &framework.Invocation{Runtime: h, Function: function, Parent: parent}
+	caller := "fairlead"
+	if parent != nil {
+		inv.Source, caller = parent.Source, parent.Function
+	}
+	if inv.Depth() > maxDepth {
+		return nil, framework.Terminal(fmt.Errorf("invoke %s: %d functions have invoked one another in a row, which looks like a loop", function, maxDepth))
+	}
+	inv.Event = complete(data, invokeType, caller)
+	ctx, cancel := h.bound(ctx, function)
+	defer cancel()
+	out, err := triggers.Call(framework.NewContext(ctx, inv), f, inv.Event)
+	if err != nil || out == nil {
+		return nil, err
+	}
+	reply := complete(*out, replyType, function)
+	return &reply, nil
+}
+
+// bound limits a call to the function's timeout.
+func (h *Host) bound(ctx context.Context, function string) (context.Context, context.CancelFunc) {
+	if d := h.timeout(function); d > 0 {
+		return context.WithTimeout(ctx, d)
+	}
+	return context.WithCancel(ctx)
+}
+
+func (h *Host) timeout(function string) time.Duration {
+	if cfg := h.config.Load(); cfg != nil {
+		return cfg.TimeoutOf(function)
+	}
+	return config.DefaultTimeout
+}
+
+// complete returns ev, or, if it is data alone, a CloudEvent with that data. The
+// result shares nothing with ev that either may change.
+func complete(ev event.Event, eventType, function string) event.Event {
+	if !framework.Plain(ev) {
+		return ev.Clone()
+	}
+	ec := &event.EventContextV1{
+		ID: rand.Text(), Type: eventType,
+		Source: types.URIRef{URL: url.URL{Path: "/functions/" + function}},
+	}
+	if ct := ev.DataContentType(); ct != "" {
+		ec.DataContentType = &ct
+	}
+	return event.Event{Context: ec, DataEncoded: ev.Data()}
+}
+
+// Go implements [framework.Runtime].
+func (h *Host) Go(ctx context.Context, work func(context.Context)) error {
+	return h.background.start(ctx, work)
+}
+
+// Settings implements [framework.Runtime].
+func (h *Host) Settings(_ context.Context, function string, v any) error {
+	cfg := h.config.Load()
+	if cfg == nil {
+		return fmt.Errorf("settings: %w", errNotStarted)
+	}
+	settings := cfg.Functions[function].Settings
+	if err := settings.Decode(v); err != nil {
+		return framework.Terminal(fmt.Errorf("settings of %s: %w", function, err))
+	}
+	return nil
+}

@@ -1,0 +1,134 @@
+package outbox
+
+// planSQL keeps the planner on the indexes for the rest of the transaction,
+// whatever the statistics said when the tables were empty.
+const planSQL = `select set_config('plan_cache_mode', 'force_generic_plan', true),
+	set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+	set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+	set_config('jit', 'off', true)`
+
+// beginSQL opens every cycle: a statement of its own, before the claims, so that
+// their snapshot is younger than the lock. A claim that took the lock itself
+// would look at the tables as they were before it waited, and break the order of
+// keys. Claims alone need not be flushed: what Postgres forgets in a crash is
+// claimed again.
+const beginSQL = planSQL + `, set_config('synchronous_commit', case when $3::bool then 'off' else current_setting('synchronous_commit') end, true),
+	pg_advisory_xact_lock($1::int, $2::int)`
+
+// floorSQL is the common table expressions that the statements of a cycle share:
+// who is alive, and the floor (see lowwater.go) in force in this snapshot.
+const floorSQL = `with live as materialized (
+	select array(select id from {schema}.replica where expires_at > now()) as ids
+), f as materialized (
+	select case when exists (
+		select from unnest($2::text[]) x where pg_visible_in_snapshot(x::xid8, pg_current_snapshot())
+	) then $4::bigint else $3::bigint end as floor
+)`
+
+// claimSQL takes rows of a queue that nobody holds. It looks at a window of them,
+// in order, and returns the whole window; what it did not take has no owner.
+//
+// Of the rows of one key it takes the first ones, up to a limit, and only if all
+// that come before them are ours, too. Nothing is skipped in between: a row that
+// has another rank may lie outside of the window, and is counted.
+//
+//	$1 queue · $2 $3 $4 floor · $5 ours · $6 owner · $7 ranks · $8 where to begin
+//	in each · $9 begin at the floor instead · $10 window · $11 rows wanted · $12 rows per key
+const claimSQL = floorSQL + `, w as materialized (
+	select c.* from unnest($7::smallint[], $8::bigint[]) l (rank, low), lateral (
+		select d.ctid as tid, d.rank, d.seq, d.key from {schema}.delivery d
+		where d.queue = $1 and d.rank = l.rank
+			and d.seq >= case when $9::bool then (select floor from f) else l.low end
+			and (d.owner = 0 or d.owner <> all ((select ids from live)::int[]))
+		order by d.seq limit $10 for update of d skip locked
+	) c limit $10
+), n as (
+	select tid, rank, seq, key, row_number() over k as i, max(rank) over k as behind,
+		min(seq) over (partition by key) as first, count(*) over (partition by key) as n
+	from w where key is not null window k as (partition by key order by seq)
+), m as (
+	select *, bool_or(case when i = 1 then not exists (
+			select from {schema}.delivery e where e.queue = $1 and e.key = n.key
+				and e.seq < n.seq and e.seq >= (select floor from f) and e.owner <> all ($5::int[])
+		) and not exists (
+			select from {schema}.parked e where e.queue = $1 and e.key = n.key and e.owner <> 0 and e.owner <> all ($5::int[])
+		) else false end) over (partition by key) as open,
+		bool_or(case when i = least(n, $12) then i = 1 or i = (
+			select count(*) from {schema}.delivery e
+			where e.queue = $1 and e.key = n.key and e.seq between n.first and n.seq and e.owner <> all ($5::int[])
+		) else false end) over (partition by key) as whole
+	from n
+), p as materialized (
+	select *, free and row_number() over (order by not free, behind, seq) <= $11 as picked from (
+		select tid, rank, seq, rank as behind, true as free from w where key is null
+		union all
+		select tid, rank, seq, behind, open and i <= case when whole then $12 else 1 end from m
+	) p
+), u as (
+	update {schema}.delivery d set owner = $6, claims = least(d.claims + 1, 30000)
+	where d.ctid = any (array(select tid from p where picked))
+	returning d.*, d.key is not null and exists (
+		select from {schema}.parked p where p.queue = d.queue and p.key = d.key and p.seq < d.seq) as held
+) select u.rank, u.seq, u.owner, u.claims, 0, u.key, u.event_id, u.header::text, coalesce(u.data, p.data), u.payload_id,
+	u.held, u.replayed, coalesce(u.expires_at <= clock_timestamp(), false), u.created_at, null::timestamptz, null::timestamptz
+from u left join {schema}.payload p on p.id = u.payload_id
+union all
+select rank, seq, 0, 0, 0, null, null, null, null, null, false, false, false, null, null, null from p where not picked`
+
+// claimParkedSQL takes rows that are due again. Of the rows of one key it takes
+// the first ones: behind one that is not due, held by another, or not in the
+// window, everything waits.
+//
+//	$1 queue · $2 $3 $4 floor · $5 ours · $6 owner · $7 rows wanted
+const claimParkedSQL = floorSQL + `, w as materialized (
+	select d.ctid as tid, d.seq, d.key from {schema}.parked d
+	where d.queue = $1 and d.run_at <= clock_timestamp()
+		and (d.owner = 0 or d.owner <> all ((select ids from live)::int[]))
+		and (d.key is null or not exists (
+			select from {schema}.parked e where e.queue = $1 and e.key = d.key and e.seq < d.seq and e.run_at > clock_timestamp()
+				and e.owner <> all ($5::int[])))
+	order by d.run_at, d.seq limit $7 for update of d skip locked
+), n as (
+	select tid, seq, key, row_number() over (partition by key order by seq) as i from w where key is not null
+), u as (
+	update {schema}.parked d set owner = $6, claims = least(d.claims + 1, 30000)
+	where d.ctid = any (array(
+		select tid from w where key is null
+		union all
+		select n.tid from n where n.i - 1 = (
+			select count(*) from {schema}.parked e
+			where e.queue = $1 and e.key = n.key and e.seq < n.seq and e.owner <> all ($5::int[])
+		) and not exists (
+			select from {schema}.delivery e where e.queue = $1 and e.key = n.key
+				and e.seq >= (select floor from f) and e.owner <> 0 and e.owner <> all ($5::int[]))))
+	returning d.*
+) select u.rank, u.seq, u.owner, u.claims, u.attempts, u.key, u.event_id, u.header::text, coalesce(u.data, p.data), u.payload_id,
+	false, u.replayed, coalesce(u.expires_at <= clock_timestamp(), false), u.created_at, u.first_at, u.last_at
+from u left join {schema}.payload p on p.id = u.payload_id`
+
+// sweepSQL looks for the oldest row of a queue that is there, taken or not, and
+// returns the id of its transaction, which others were running, and how many
+// microseconds it took.
+//
+//	$1 queue · $2 $3 $4 floor · $5 ranks
+const sweepSQL = floorSQL + `select coalesce(min(c.seq), 0), pg_current_xact_id()::text, pg_current_snapshot()::text,
+	(extract(epoch from clock_timestamp() - statement_timestamp()) * 1e6)::bigint
+from unnest($5::smallint[]) l (rank), lateral (
+	select d.seq from {schema}.delivery d
+	where d.queue = $1 and d.rank = l.rank and d.seq >= (select floor from f)
+	order by d.seq limit 1
+) c`
+
+// lastSeqSQL is to be read before the transaction of a sweep has an id: what has
+// a higher seq came later.
+const lastSeqSQL = `select last_value - (not is_called)::int from {schema}.seq`
+
+// straysSQL frees what a claim took whose answer never came.
+//
+//	$1 queue · $2 ours · $3 rows in hand
+const (
+	straysSQL = `update {schema}.delivery set owner = 0, claims = greatest(claims - 1, 0)
+	where queue = $1 and owner = any ($2::int[]) and seq <> all ($3::bigint[])`
+	parkedStraysSQL = `update {schema}.parked set owner = 0, claims = greatest(claims - 1, 0)
+	where queue = $1 and owner = any ($2::int[]) and seq <> all ($3::bigint[])`
+)

@@ -1,0 +1,215 @@
+package outbox
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fairlead/fairlead/connections"
+	"github.com/fairlead/fairlead/framework"
+)
+
+// Publish stores data for a function, or for every subscriber of "topic:NAME",
+// in the caller's own transaction and the default schema: it is delivered if tx
+// commits, and was never there if tx rolls back. See [Publisher] for another
+// schema, and [framework.Publish] for what functions use.
+//
+// What breaks a limit (see [MaxName]), cannot be encoded, or has expired already
+// is a [framework.Terminal] error, and nothing was sent to Postgres: tx is still
+// good.
+func Publish(ctx context.Context, tx pgx.Tx, target string, data any, opts ...framework.PublishOption) error {
+	return Publisher{}.Publish(ctx, tx, target, data, opts...)
+}
+
+// PublishSQL is [Publish] for a transaction of database/sql.
+func PublishSQL(ctx context.Context, tx *sql.Tx, target string, data any, opts ...framework.PublishOption) error {
+	return Publisher{}.PublishSQL(ctx, tx, target, data, opts...)
+}
+
+// A Publisher publishes in transactions of the caller.
+type Publisher struct {
+	Schema string // of the store's tables; empty: DefaultSchema
+}
+
+// Publish is what the function [Publish] is.
+func (p Publisher) Publish(ctx context.Context, tx pgx.Tx, target string, data any, opts ...framework.PublishOption) error {
+	return p.publish(ctx, pgxQuerier{tx}, target, data, opts)
+}
+
+// PublishSQL is what the function [PublishSQL] is.
+func (p Publisher) PublishSQL(ctx context.Context, tx *sql.Tx, target string, data any, opts ...framework.PublishOption) error {
+	return p.publish(ctx, sqlTx{tx}, target, data, opts)
+}
+
+func (p Publisher) publish(ctx context.Context, db querier, target string, data any, opts []framework.PublishOption) error {
+	if err := checkSchema(p.Schema); err != nil {
+		return err
+	}
+	ev, err := framework.Data(data)
+	if err != nil {
+		return fmt.Errorf("publish to %s: %w", target, err)
+	}
+	pub, err := newPublication(target, ev, framework.NewPublishOptions(opts...))
+	if err != nil {
+		return fmt.Errorf("publish to %s: %w", target, err)
+	}
+	if err := pub.store(ctx, db, p.Schema); err != nil {
+		return fmt.Errorf("publish to %s: %w", target, err)
+	}
+	return nil
+}
+
+// A querier runs a query that returns one row, by pgx or by database/sql.
+type querier interface {
+	queryRow(ctx context.Context, sql string, args []any, dest ...any) error
+}
+
+type pgxQuerier struct{ queryRower }
+
+func (q pgxQuerier) queryRow(ctx context.Context, sql string, args []any, dest ...any) error {
+	return q.QueryRow(ctx, sql, args...).Scan(dest...)
+}
+
+type sqlTx struct{ *sql.Tx }
+
+func (tx sqlTx) queryRow(ctx context.Context, sql string, args []any, dest ...any) error {
+	return tx.QueryRowContext(ctx, sql, args...).Scan(dest...)
+}
+
+// A publication is one event on its way into the tables, checked.
+type publication struct {
+	target
+	id      string
+	source  string
+	known   bool // the id is the caller's, so a second one is the same event
+	key     *string
+	rank    int16
+	ttl     *int64 // milliseconds
+	delay   *int64 // milliseconds
+	header  string // JSON
+	data    []byte
+	created time.Time
+}
+
+// newPublication checks everything that can be checked without the store.
+func newPublication(name string, ev event.Event, o framework.PublishOptions) (*publication, error) {
+	t, err := parseTarget(name)
+	if err != nil {
+		return nil, err
+	}
+	p := &publication{target: t, data: ev.Data(), created: time.Now()}
+	if len(p.data) > MaxPayload {
+		return nil, framework.Terminal(fmt.Errorf("data has %d bytes, at most %d are allowed", len(p.data), MaxPayload))
+	}
+	if p.data == nil {
+		p.data = []byte{} // null in the tables means: in the payload table
+	}
+	if err := p.setTimes(o); err != nil {
+		return nil, err
+	}
+	if err := p.setKey(o); err != nil {
+		return nil, err
+	}
+	if err := p.setID(ev, o); err != nil {
+		return nil, err
+	}
+	return p, p.setHeader(ev, o)
+}
+
+func (p *publication) setTimes(o framework.PublishOptions) error {
+	if !o.At.IsZero() {
+		if d := o.At.Sub(p.created); d > 0 {
+			ms := int64((d + time.Millisecond - 1) / time.Millisecond)
+			p.delay = &ms
+		}
+	}
+	if o.TTL == 0 {
+		return nil
+	}
+	ms := int64(o.TTL / time.Millisecond)
+	if ms <= 0 {
+		return framework.Terminal(fmt.Errorf("TTL %v is in the past", o.TTL))
+	}
+	if p.delay != nil && ms <= *p.delay {
+		return framework.Terminal(fmt.Errorf("TTL %v ends before the event is due, in %v", o.TTL, time.Duration(*p.delay)*time.Millisecond))
+	}
+	p.ttl = &ms
+	return nil
+}
+
+func (p *publication) setKey(o framework.PublishOptions) error {
+	p.rank = rank(o.Priority)
+	if o.Priority != nil && (*o.Priority < 0 || *o.Priority > 9) {
+		return framework.Terminal(fmt.Errorf("priority is %d, expected 0 to 9", *o.Priority))
+	}
+	if o.Key == "" {
+		return nil
+	}
+	p.key = &o.Key
+	return checkText("key", o.Key, MaxName)
+}
+
+// rank turns a priority into what rows are sorted by, the most urgent first.
+func rank(priority *int) int16 {
+	if priority == nil {
+		return 5
+	}
+	return int16(9 - *priority)
+}
+
+func (p *publication) setID(ev event.Event, o framework.PublishOptions) error {
+	p.id, p.known = o.ID, true
+	if p.id == "" && ev.Context != nil {
+		p.id = ev.ID()
+	}
+	if p.id == "" {
+		p.id, p.known = rand.Text(), false
+	}
+	return checkText("id", p.id, MaxName)
+}
+
+func (p *publication) setHeader(ev event.Event, o framework.PublishOptions) error {
+	a, err := attributesOf(ev)
+	if err != nil {
+		return err
+	}
+	a.setHeader(o.Header)
+	if a.Type == "" {
+		a.Type = connections.PlainType
+	}
+	if a.Source == "" {
+		a.Source = p.target.source()
+	}
+	p.source = a.Source
+	if a.Time == "" {
+		a.Time = p.created.UTC().Format(time.RFC3339Nano)
+	}
+	p.header, err = a.encode()
+	if err != nil {
+		return framework.Terminal(fmt.Errorf("encode attributes: %w", err))
+	}
+	if len(p.header) > MaxHeader {
+		return framework.Terminal(fmt.Errorf("attributes and headers have %d bytes, at most %d are allowed", len(p.header), MaxHeader))
+	}
+	return nil
+}
+
+// notifyEvery is how often this process notifies at most. A notification makes
+// the commit take a lock that all of Postgres shares.
+const notifyEvery = 5 * time.Millisecond
+
+// lastNotify is when this process notified last, in Unix nanoseconds. It is the
+// process's own, because what it protects is Postgres as a whole.
+var lastNotify atomic.Int64
+
+// notifyNow reports whether the next statement shall notify.
+func notifyNow() bool {
+	now, last := time.Now().UnixNano(), lastNotify.Load()
+	return now-last >= int64(notifyEvery) && lastNotify.CompareAndSwap(last, now)
+}

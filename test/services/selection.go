@@ -1,0 +1,29 @@
+package services
+
+import "os"
+
+// selection says which services are wanted, by name; python stands for the
+// Python clients, which are installed but do not run.
+type selection map[string]bool
+
+// selected returns all services but those that the environment leaves out,
+// such as SVC_RABBIT=0.
+func selected() selection {
+	switches := map[string]string{
+		"artemis":   "SVC_ARTEMIS",
+		"classic":   "SVC_CLASSIC",
+		"rabbitmq":  "SVC_RABBIT",
+		"brokerj":   "SVC_BROKERJ",
+		"postgres":  "SVC_POSTGRES",
+		"toxiproxy": "SVC_TOXIPROXY",
+		"python":    "SVC_PYTHON",
+	}
+	want := selection{}
+	for name, variable := range switches {
+		want[name] = os.Getenv(variable) != "0"
+	}
+	return want
+}
+
+// jvm reports whether a broker that runs in a JVM is wanted.
+func (s selection) jvm() bool { return s["artemis"] || s["classic"] || s["brokerj"] }

@@ -1,0 +1,87 @@
+package triggers
+
+import (
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/fairlead/fairlead/connections"
+	"github.com/fairlead/fairlead/framework"
+)
+
+// A job is one delivery on its way through the line. One worker at a time holds
+// it; between two attempts it lies in its lane's waiting room.
+type job struct {
+	lane     *lane
+	session  *session // where the delivery must be settled
+	delivery connections.Delivery
+
+	decoded  bool
+	events   []event.Event // one, unless the message is a batch
+	at       int           // the event that is worked on
+	unstable bool          // the event's id is random
+
+	failures
+	cause error // why events[at] is a dead letter; set until it is buried
+}
+
+// failures is the story of one event.
+type failures struct {
+	attempts    int // calls that failed
+	first, last time.Time
+}
+
+func (f *failures) add(now time.Time) {
+	if f.attempts == 0 {
+		f.first = now
+	}
+	f.attempts++
+	f.last = now
+}
+
+// advance moves on to the next event of the message.
+func (j *job) advance() {
+	j.at++
+	j.failures = failures{}
+	j.cause = nil
+}
+
+func (j *job) done() bool { return j.decoded && j.at >= len(j.events) && j.cause == nil }
+
+// event returns the event that is worked on; the zero Event if the message has none.
+func (j *job) event() event.Event {
+	if j.at < len(j.events) {
+		return j.events[j.at]
+	}
+	return event.Event{}
+}
+
+// A call is what the ctx of one call of the function carries.
+type call struct {
+	framework.Invocation
+	origin framework.Origin
+}
+
+// attempt is the number of the call that comes, or of the last one if none does.
+func (j *job) attempt() int {
+	if j.cause != nil {
+		return j.attempts
+	}
+	return j.attempts + 1
+}
+
+// call describes the next call of the function to it.
+func (j *job) call(t *Trigger) *framework.Invocation {
+	d := &j.delivery
+	c := &call{
+		Invocation: framework.Invocation{Runtime: t.Runtime, Function: t.Function, Format: t.Format, Event: j.event()},
+		origin: framework.Origin{
+			Trigger: t.Name, Connection: t.Connection, Destination: t.Destination,
+			Attempt: j.attempt(), Deliveries: d.Count,
+			Header: d.Header, ID: d.ID, CorrelationID: d.CorrelationID, ReplyTo: d.ReplyTo,
+			UnstableID: j.unstable, Native: d.Native,
+		},
+	}
+	c.Source = &c.origin
+	return &c.Invocation
+}
