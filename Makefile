@@ -1,6 +1,6 @@
 # What CI runs is "make test" (.ci/run); the rest is for the hours before.
 .DEFAULT_GOAL := help
-.PHONY: help test quick build lint fuzz bench services services-down
+.PHONY: help test quick build lint fuzz mq bench services services-down
 
 # Pinned, so that a new check does not fail an old commit.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.0
@@ -23,6 +23,9 @@ lint: ## Run vet and staticcheck
 
 fuzz: ## Run every fuzz target for 10 seconds
 	go run ./test/suite fuzz
+
+mq: ## Run the tests that need the interface of IBM MQ's client, on the queue-manager double
+	go run ./test/suite mq
 
 bench: ## Run every benchmark, with the services
 	go run ./test/suite bench

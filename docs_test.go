@@ -158,6 +158,7 @@ var keyTables = map[string][]string{
 	"connections amqp":   {"Connections", "Connections of type amqp", "TLS"},
 	"connections stomp":  {"Connections", "Connections of type stomp", "TLS"},
 	"connections memory": {"Connections", "Connections of type memory"},
+	"connections mq":     {"Connections", "Connections of type mq"},
 	"triggers":           {"Triggers"},
 	"bindings":           {"Bindings"},
 	"functions":          {"Functions"},

@@ -24,6 +24,9 @@ const token = "geheim"
 // A fake answers as its fields say and remembers what it was asked. A method
 // whose field is nil must not be called.
 type fake struct {
+	admin.TopicStore
+	admin.LetterStore
+
 	status  func() admin.Status
 	ping    func(connection string) (time.Duration, error)
 	send    func(binding string, m admin.Message) (string, error)

@@ -2,6 +2,28 @@
 // /api/v1, and the client of it that the CLI uses. Every request carries the
 // token as "Authorization: Bearer TOKEN". Errors are problem documents
 // (RFC 9457).
+//
+//	GET    status                                  Status
+//	POST   connections/NAME/ping                   Pong
+//	POST   connections/NAME/receive                lines of Message; destination, count
+//	POST   bindings/NAME/send                      Message -> SendResult
+//	POST   functions/NAME/invoke                   Message -> Message, or 204
+//	GET    topics                                  TopicList
+//	GET    topics/NAME                             Topic
+//	GET    topics/NAME/events                      EventList; skip, limit
+//	POST   topics/NAME/events                      Publication -> SendResult
+//	DELETE topics/NAME/events                      Removal
+//	DELETE topics/NAME/subscriptions/NAME          Removal; 409 while it is served
+//	GET    deadletters                             LetterPage; the filter, before, limit
+//	GET    deadletters/ID                          Letter
+//	POST   deadletters/replay                      lines of ReplayProgress; the filter or all=true, perSecond, bypassInbox
+//	DELETE replays/ID                              204: it stops
+//	DELETE deadletters/ID                          Removal
+//	DELETE deadletters                             Removal; the filter or all=true
+//
+// The filter is id (any number of times), trigger, function, source, event,
+// cause, since and until: see [LetterFilter]. Where there is no store, what
+// needs one answers 501; where it is out of reach, 503 within ten seconds.
 package admin
 
 import (
@@ -31,6 +53,9 @@ type Backend interface {
 
 	// Invoke calls a function and returns its reply, or nil.
 	Invoke(ctx context.Context, function string, m Message) (*Message, error)
+
+	TopicStore
+	LetterStore
 }
 
 // ErrNotFound is wrapped by errors about something that does not exist.
@@ -38,6 +63,16 @@ var ErrNotFound = errors.New("not found")
 
 // ErrBadRequest is wrapped by errors about what the caller asked for.
 var ErrBadRequest = errors.New("bad request")
+
+// ErrConflict is wrapped by errors about what cannot be done now, because it is
+// in use.
+var ErrConflict = errors.New("in use")
+
+// ErrUnavailable is wrapped by errors about the store being out of reach.
+var ErrUnavailable = errors.New("the store is out of reach")
+
+// ErrNoStore is wrapped by errors about what needs a store, where there is none.
+var ErrNoStore = errors.New("there is no store")
 
 // A Message is data with its headers. On sending, Destination is where it goes;
 // on receiving, where it comes from.
@@ -115,7 +150,7 @@ type Pong struct {
 	Milliseconds float64 `json:"milliseconds"`
 }
 
-// A SendResult is the answer to a send.
+// A SendResult is the answer to a send or a publish.
 type SendResult struct {
 	ID string `json:"id"`
 }

@@ -18,20 +18,25 @@ const maxBody = 16 << 20
 
 // Handler serves the API. Requests without the token get 401.
 func Handler(b Backend, token string) http.Handler {
-	s := &server{b}
+	s := &server{backend: b}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/v1/status", s.status)
 	mux.HandleFunc("POST /api/v1/connections/{name}/ping", s.ping)
 	mux.HandleFunc("POST /api/v1/connections/{name}/receive", s.receive)
 	mux.HandleFunc("POST /api/v1/bindings/{name}/send", s.send)
 	mux.HandleFunc("POST /api/v1/functions/{name}/invoke", s.invoke)
+	s.handleTopics(mux)
+	s.handleDeadLetters(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, fmt.Errorf("%w: there is no %s %s", ErrNotFound, r.Method, r.URL.Path))
 	})
 	return authenticate(mux, token)
 }
 
-type server struct{ backend Backend }
+type server struct {
+	backend Backend
+	replays replays
+}
 
 // authenticate lets only requests with the token pass; without a token, none.
 // Hashes are compared, so that the time it takes tells nothing, not even the
@@ -64,7 +69,7 @@ func (s *server) ping(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) send(w http.ResponseWriter, r *http.Request) {
-	m, err := read(r)
+	m, err := read[Message](r)
 	if err == nil {
 		m.ID, err = s.backend.Send(r.Context(), r.PathValue("name"), m)
 	}
@@ -76,7 +81,7 @@ func (s *server) send(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) invoke(w http.ResponseWriter, r *http.Request) {
-	m, err := read(r)
+	m, err := read[Message](r)
 	if err != nil {
 		fail(w, err)
 		return
@@ -123,8 +128,9 @@ func (s *server) receive(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func read(r *http.Request) (Message, error) {
-	var m Message
+// read decodes a body, strictly.
+func read[T any](r *http.Request) (T, error) {
+	var m T
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&m); err != nil {
@@ -155,6 +161,12 @@ func fail(w http.ResponseWriter, err error) {
 		status = http.StatusNotFound
 	case errors.Is(err, ErrBadRequest):
 		status = http.StatusBadRequest
+	case errors.Is(err, ErrConflict):
+		status = http.StatusConflict
+	case errors.Is(err, ErrNoStore):
+		status = http.StatusNotImplemented
+	case errors.Is(err, ErrUnavailable):
+		status = http.StatusServiceUnavailable
 	}
 	problem(w, status, err.Error())
 }

@@ -27,15 +27,58 @@ type Binding struct {
 // returns as [framework.Send] does. ctx may carry the invocation whose event is
 // relayed.
 func (b *Binding) Send(ctx context.Context, destination string, ev event.Event, o framework.SendOptions) error {
-	to, err := b.at(destination)
+	to, m, err := b.prepare(ctx, destination, ev, o)
 	if err != nil {
 		return err
 	}
+	return b.explain(to.name, b.Pool.Send(ctx, to, m))
+}
+
+// prepare returns what Send sends, and where.
+func (b *Binding) prepare(ctx context.Context, destination string, ev event.Event, o framework.SendOptions) (Target, connections.Message, error) {
+	to, err := b.at(destination)
+	if err != nil {
+		return to, connections.Message{}, err
+	}
 	m, err := Message(ctx, ev, o)
 	if err != nil {
-		return fmt.Errorf("send to %s %s: %w", b.Name, to.name, err)
+		err = fmt.Errorf("send to %s %s: %w", b.Name, to.name, err)
 	}
-	return b.explain(to.name, b.Pool.Send(ctx, to, m))
+	return to, m, err
+}
+
+// SendBy is [Binding.Send] for one who sends by himself: send gets the settings
+// of the target, and the message.
+func (b *Binding) SendBy(ctx context.Context, destination string, ev event.Event, o framework.SendOptions, send func(target any, m connections.Message) error) error {
+	to, m, err := b.prepare(ctx, destination, ev, o)
+	if err != nil {
+		return err
+	}
+	if err = send(to.settings, m); err != nil && !framework.IsTerminal(err) {
+		err = unavailable(err)
+	}
+	return b.explain(to.name, err)
+}
+
+// Prepare returns the message that [Binding.Send] would send, for one who sends
+// it later by [Binding.SendMessages]. It refuses a destination that Send would.
+func (b *Binding) Prepare(ctx context.Context, destination string, ev event.Event, o framework.SendOptions) (connections.Message, error) {
+	_, m, err := b.prepare(ctx, destination, ev, o)
+	return m, err
+}
+
+// SendMessages sends messages as they are to one destination, in order, and
+// returns an error for each.
+func (b *Binding) SendMessages(ctx context.Context, destination string, batch []connections.Message) []error {
+	to, err := b.at(destination)
+	if err != nil {
+		return all(err, len(batch))
+	}
+	errs := b.Pool.SendBatch(ctx, to, batch)
+	for i, err := range errs {
+		errs[i] = b.explain(to.name, err)
+	}
+	return errs
 }
 
 // SendMessage sends m as it is, as Send sends an event.

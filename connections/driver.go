@@ -68,6 +68,10 @@ type Driver struct {
 	// settings are an [Embeddable]; it lives until ctx ends. It returns the
 	// address it listens on. Nil: the driver has none.
 	Embed func(ctx context.Context) (address string, err error)
+
+	// Join makes such connections use a development broker that another process
+	// started, at the address that its Embed returned. Set if Embed is.
+	Join func(address string)
 }
 
 // An Embeddable is settings of a connection that may ask for the driver's

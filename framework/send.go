@@ -31,6 +31,9 @@ func Send(ctx context.Context, binding, destination string, data any, opts ...Se
 	for _, opt := range opts {
 		opt.applySend(&o)
 	}
+	if err := ctx.Err(); err != nil { // too late, and nobody else's fault
+		return fmt.Errorf("send to %s: %w", binding, err)
+	}
 	return inv.note(inv.Runtime.Send(ctx, binding, destination, ev, o))
 }
 
@@ -45,6 +48,9 @@ func Publish(ctx context.Context, function string, data any, opts ...PublishOpti
 	}
 	ev, err := Data(data)
 	if err != nil {
+		return fmt.Errorf("publish to %s: %w", function, err)
+	}
+	if err := ctx.Err(); err != nil { // too late, and nobody else's fault
 		return fmt.Errorf("publish to %s: %w", function, err)
 	}
 	return inv.note(inv.Runtime.Publish(ctx, function, ev, NewPublishOptions(opts...)))

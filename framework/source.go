@@ -50,7 +50,12 @@ type Origin struct {
 	ID            any    // the message's own id, as typed by the broker; nil if it has none
 	CorrelationID any    // likewise
 	ReplyTo       string // where the sender wants its answer; empty if it wants none
+	Correlate     any    // what an answer has as its correlation id; nil for none
 	UnstableID    bool   // the event's id is random: a redelivery will have another
+
+	// Replayed says that whoever replayed a dead letter wants the function to run
+	// although the effects of the event may be committed.
+	Replayed bool
 
 	// Native is the driver's own form of the message, such as *amqp.Message;
 	// nil where there is none.

@@ -68,7 +68,7 @@ type fetch struct {
 }
 
 const (
-	mostAhead  = 1000
+	mostAhead  = 2000
 	mostMemory = 8 << 20                // bytes of data fetched ahead
 	longWait   = 100 * time.Millisecond // in hand
 )

@@ -34,6 +34,7 @@ type loop struct {
 
 	look  look
 	fetch fetch
+	timer *time.Timer // to plan again
 
 	pausedUntil time.Time
 	pauses      int // in a row
@@ -51,7 +52,7 @@ type finishedRow struct {
 func newLoop(c *Consumer, hard context.Context) *loop {
 	return &loop{
 		Consumer: c, hard: hard, hands: newHands(),
-		look:   look{hungry: true},
+		look: look{hungry: true}, timer: time.NewTimer(0),
 		fetch:  fetch{least: c.concurrency * c.batch, ahead: c.concurrency * c.batch},
 		toWork: make(chan []*row), finished: make(chan []finishedRow, c.concurrency), cycled: make(chan cycleResult, 1),
 	}
@@ -62,6 +63,7 @@ func (l *loop) run(soft context.Context) error {
 	for range l.concurrency {
 		workers.Go(l.worker)
 	}
+	defer l.timer.Stop()
 	for soft.Err() == nil {
 		l.step(soft)
 	}
@@ -71,19 +73,32 @@ func (l *loop) run(soft context.Context) error {
 // step waits for the next thing to happen, and sees to it.
 func (l *loop) step(soft context.Context) {
 	rows, toWork := l.offer()
-	timer := time.NewTimer(l.plan())
-	defer timer.Stop()
+	l.timer.Reset(l.plan())
 	select {
 	case toWork <- rows:
 		l.started(rows)
 	case rows := <-l.finished:
 		l.finish(rows)
+		l.finishMore()
 	case r := <-l.cycled:
 		l.apply(r)
 	case <-l.wakeUp:
 		l.look.hungry = true
-	case <-timer.C:
+	case <-l.timer.C:
 	case <-soft.Done():
+	}
+}
+
+// finishMore takes in what else the workers have done by now. Where functions are
+// fast, that saves a step for each.
+func (l *loop) finishMore() {
+	for range l.concurrency {
+		select {
+		case rows := <-l.finished:
+			l.finish(rows)
+		default:
+			return
+		}
 	}
 }
 

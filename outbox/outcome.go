@@ -31,45 +31,54 @@ const (
 // The statements below write outcomes of many rows at once. A row that another
 // replica has taken over in the meantime is theirs, and is left alone; one that
 // nobody holds is still ours, because Postgres may forget a claim when it crashes.
+//
+// They look the rows up one by one: "limit 1" keeps the planner from turning that
+// into a join, which it would get wrong as long as it has no statistics, or old
+// ones, and then read the whole queue for each row.
 const (
 	// $1 queue · $2 ours · $3 seqs · $4 ranks
-	doneSQL = `delete from {schema}.delivery d using unnest($4::smallint[], $3::bigint[]) o (rank, seq)
-	where d.queue = $1 and d.rank = o.rank and d.seq = o.seq and (d.owner = 0 or d.owner = any ($2::int[]))`
+	deliveryRows = `unnest($4::smallint[], $3::bigint[]) o (rank, seq), lateral (
+		select d.ctid as tid from {schema}.delivery d where d.queue = $1 and d.rank = o.rank and d.seq = o.seq limit 1) r`
+	doneSQL = `delete from {schema}.delivery d where d.ctid = any (array(select r.tid from ` + deliveryRows + `))
+	and (d.owner = 0 or d.owner = any ($2::int[]))`
 	releaseSQL = `update {schema}.delivery d set owner = 0, claims = greatest(d.claims - 1, 0)
-	from unnest($4::smallint[], $3::bigint[]) o (rank, seq)
-	where d.queue = $1 and d.rank = o.rank and d.seq = o.seq and d.owner = any ($2::int[])`
+	where d.ctid = any (array(select r.tid from ` + deliveryRows + `)) and d.owner = any ($2::int[])`
 
 	// $1 queue · $2 ours · $3 seqs
-	doneParkedSQL = `delete from {schema}.parked d
-	where d.queue = $1 and d.seq = any ($3::bigint[]) and (d.owner = 0 or d.owner = any ($2::int[]))`
+	parkedRows = `unnest($3::bigint[]) o (seq), lateral (
+		select d.ctid as tid from {schema}.parked d where d.queue = $1 and d.seq = o.seq limit 1) r`
+	doneParkedSQL = `delete from {schema}.parked d where d.ctid = any (array(select r.tid from ` + parkedRows + `))
+	and (d.owner = 0 or d.owner = any ($2::int[]))`
 	releaseParkedSQL = `update {schema}.parked d set owner = 0, claims = greatest(d.claims - 1, 0)
-	where d.queue = $1 and d.seq = any ($3::bigint[]) and d.owner = any ($2::int[])`
+	where d.ctid = any (array(select r.tid from ` + parkedRows + `)) and d.owner = any ($2::int[])`
 
 	// $1 queue · $2 ours · $3 seqs · $4 ranks · $5 delays in ms · $6 attempts · $7 errors · $8 stacks
-	parkSQL = `with o as (
-	select * from unnest($3::bigint[], $4::smallint[], $5::bigint[], $6::int[], $7::text[], $8::text[])
-		o (seq, rank, delay, attempts, error, stack)
+	retried = `unnest($3::bigint[], $4::smallint[], $5::bigint[], $6::int[], $7::text[], $8::text[])
+	o (seq, rank, delay, attempts, error, stack)`
+	parkSQL = `with o as materialized (
+	select o.*, (select d.ctid from {schema}.delivery d where d.queue = $1 and d.rank = o.rank and d.seq = o.seq limit 1) as tid
+	from ` + retried + `
 ), d as (
 	delete from {schema}.delivery d using o
-	where d.queue = $1 and d.rank = o.rank and d.seq = o.seq and (d.owner = 0 or d.owner = any ($2::int[]))
+	where d.ctid = o.tid and (d.owner = 0 or d.owner = any ($2::int[]))
 	returning d.*, o.delay, o.attempts, o.error, o.stack
 ) insert into {schema}.parked (seq, queue, rank, key, event_id, header, data, payload_id, created_at, expires_at, replayed,
 	run_at, attempts, error, stack, first_at, last_at)
 select seq, queue, rank, key, event_id, header, data, payload_id, created_at, expires_at, replayed,
 	clock_timestamp() + delay * interval '1 ms', attempts, error, stack, clock_timestamp(), clock_timestamp()
 from d`
-	parkAgainSQL = `update {schema}.parked d set owner = 0, claims = 0, attempts = o.attempts,
+	parkAgainSQL = `with o as materialized (
+	select o.*, (select d.ctid from {schema}.parked d where d.queue = $1 and d.seq = o.seq limit 1) as tid from ` + retried + `
+) update {schema}.parked d set owner = 0, claims = 0, attempts = o.attempts,
 	run_at = clock_timestamp() + o.delay * interval '1 ms', error = o.error, stack = o.stack,
 	first_at = coalesce(d.first_at, clock_timestamp()), last_at = clock_timestamp()
-from unnest($3::bigint[], $4::smallint[], $5::bigint[], $6::int[], $7::text[], $8::text[])
-	o (seq, rank, delay, attempts, error, stack)
-where d.queue = $1 and d.seq = o.seq and (d.owner = 0 or d.owner = any ($2::int[]))`
+from o where d.ctid = o.tid and (d.owner = 0 or d.owner = any ($2::int[]))`
 
 	// What waits behind another row of its key; if that one is gone by now, it does
 	// not wait. $1 queue · $2 ours · $3 seqs · $4 ranks
 	holdSQL = `with d as (
-	delete from {schema}.delivery d using unnest($4::smallint[], $3::bigint[]) o (rank, seq)
-	where d.queue = $1 and d.rank = o.rank and d.seq = o.seq and (d.owner = 0 or d.owner = any ($2::int[]))
+	delete from {schema}.delivery d where d.ctid = any (array(select r.tid from ` + deliveryRows + `))
+		and (d.owner = 0 or d.owner = any ($2::int[]))
 	returning d.*
 ) insert into {schema}.parked (seq, queue, rank, key, event_id, header, data, payload_id, created_at, expires_at, replayed, run_at)
 select d.seq, d.queue, d.rank, d.key, d.event_id, d.header, d.data, d.payload_id, d.created_at, d.expires_at, d.replayed,
@@ -79,26 +88,28 @@ from d`
 	holdParkedSQL = `update {schema}.parked d set owner = 0, claims = 0,
 	run_at = case when exists (select from {schema}.parked e where e.queue = d.queue and e.key = d.key and e.seq < d.seq)
 		then 'infinity' else clock_timestamp() end
-where d.queue = $1 and d.seq = any ($3::bigint[]) and (d.owner = 0 or d.owner = any ($2::int[]))`
+where d.ctid = any (array(select r.tid from ` + parkedRows + `)) and (d.owner = 0 or d.owner = any ($2::int[]))`
 
 	// $1 queue · $2 ours · $3 seqs · $4 ranks · $5 attempts · $6 errors · $7 stacks
 	// $8 kind · $9 topic · $10 name · $11 trigger · $12 function · $13 destination
-	burySQL = `with o as (
-	select * from unnest($3::bigint[], $4::smallint[], $5::int[], $6::text[], $7::text[]) o (seq, rank, attempts, error, stack)
+	buried  = `unnest($3::bigint[], $4::smallint[], $5::int[], $6::text[], $7::text[]) o (seq, rank, attempts, error, stack)`
+	burySQL = `with o as materialized (
+	select o.*, (select d.ctid from {schema}.delivery d where d.queue = $1 and d.rank = o.rank and d.seq = o.seq limit 1) as tid
+	from ` + buried + `
 ), d as (
 	delete from {schema}.delivery d using o
-	where d.queue = $1 and d.rank = o.rank and d.seq = o.seq and (d.owner = 0 or d.owner = any ($2::int[]))
+	where d.ctid = o.tid and (d.owner = 0 or d.owner = any ($2::int[]))
 	returning d.*, o.attempts, o.error, o.stack
 ) insert into {schema}.dead (kind, topic, name, trigger, function, connection, destination, source, event_id, key, rank,
 	attempts, error, stack, created_at, first_at, last_at, header, data)
 select $8, $9, $10, $11, $12, '', $13, coalesce(d.header->>'source', ''), d.event_id, d.key, d.rank,
 	d.attempts, d.error, d.stack, d.created_at, clock_timestamp(), clock_timestamp(), d.header, coalesce(d.data, p.data)
 from d left join {schema}.payload p on p.id = d.payload_id`
-	buryParkedSQL = `with o as (
-	select * from unnest($3::bigint[], $4::smallint[], $5::int[], $6::text[], $7::text[]) o (seq, rank, attempts, error, stack)
+	buryParkedSQL = `with o as materialized (
+	select o.*, (select d.ctid from {schema}.parked d where d.queue = $1 and d.seq = o.seq limit 1) as tid from ` + buried + `
 ), d as (
 	delete from {schema}.parked d using o
-	where d.queue = $1 and d.seq = o.seq and (d.owner = 0 or d.owner = any ($2::int[]))
+	where d.ctid = o.tid and (d.owner = 0 or d.owner = any ($2::int[]))
 	returning d.queue, d.event_id, d.key, d.rank, d.created_at, d.first_at, d.header, d.data, d.payload_id, d.body_hash, d.source,
 		o.attempts, o.error, o.stack
 ) insert into {schema}.dead (kind, topic, name, trigger, function, connection, destination, source, event_id, body_hash, key, rank,

@@ -102,8 +102,13 @@ func (r *replay) pause(step int) time.Duration {
 	return time.Duration(float64(step) / r.options.PerSecond * float64(time.Second))
 }
 
+// step replays the next letters. One that has begun ends, whatever becomes of
+// ctx: else nobody could say how many were replayed.
 func (r *replay) step(ctx context.Context) (n int, err error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
 	defer cancel()
 	where, args := r.filter.where(4)
 	b := r.store.newBatch()

@@ -39,6 +39,9 @@ func (s *Store) scope(ctx context.Context) *scope {
 	return nil
 }
 
+// InTransaction reports whether ctx belongs to a transaction of [Store.Transact].
+func (s *Store) InTransaction(ctx context.Context) bool { return s.scope(ctx) != nil }
+
 var errScopeEnded = errors.New("the transaction that ctx belongs to has ended")
 
 func (sc *scope) stage(p *publication) error {

@@ -61,6 +61,10 @@ type Store struct {
 	open *pools // nil before up is closed, and after Run has ended
 
 	consumers consumers
+
+	// calls is held for reading by each call of a function, and for writing by one
+	// for a suspect. The ledger has such a gate, too, but there may be no ledger.
+	calls sync.RWMutex
 }
 
 // pools are the connections of a store.

@@ -59,10 +59,14 @@ func (s *Store) Unmark(ctx context.Context, r Received) error {
 // found out.
 func (s *Store) guard(ctx context.Context, r *row, id Received, f func() error) error {
 	if r.claims < manyClaims {
+		s.calls.RLock()
+		defer s.calls.RUnlock()
 		call := s.cfg.Ledger.Begin(id.Trigger, id.Source, id.ID)
 		defer call.End()
 		return orKilled(call, r, f)
 	}
+	s.calls.Lock()
+	defer s.calls.Unlock()
 	call := s.cfg.Ledger.BeginAlone(id.Trigger, id.Source, id.ID)
 	defer call.End()
 	marks, err := s.Mark(ctx, id)

@@ -20,6 +20,7 @@ type job struct {
 	events   []event.Event // one, unless the message is a batch
 	at       int           // the event that is worked on
 	unstable bool          // the event's id is random
+	replayed bool          // the function shall run although its effects may be committed
 
 	failures
 	cause error // why events[at] is a dead letter; set until it is buried
@@ -78,8 +79,8 @@ func (j *job) call(t *Trigger) *framework.Invocation {
 		origin: framework.Origin{
 			Trigger: t.Name, Connection: t.Connection, Destination: t.Destination,
 			Attempt: j.attempt(), Deliveries: d.Count,
-			Header: d.Header, ID: d.ID, CorrelationID: d.CorrelationID, ReplyTo: d.ReplyTo,
-			UnstableID: j.unstable, Native: d.Native,
+			Header: d.Header, ID: d.ID, CorrelationID: d.CorrelationID, ReplyTo: d.ReplyTo, Correlate: d.Correlate,
+			UnstableID: j.unstable, Replayed: j.replayed, Native: d.Native,
 		},
 	}
 	c.Source = &c.origin

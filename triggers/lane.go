@@ -33,6 +33,9 @@ type session struct {
 	opened time.Time
 	lane   *lane
 	lost   atomic.Pointer[error]
+
+	atomic  connections.Atomic // nil: it cannot send in a delivery's unit of work
+	backout backout
 }
 
 func newLane(t *Trigger) *lane {
@@ -130,7 +133,9 @@ func (l *lane) open(soft context.Context) (*session, error) {
 		conn.Close()
 		return nil, fmt.Errorf("receive from %s: %w", t.Destination, err)
 	}
-	return &session{conn: conn, recv: recv, opened: time.Now(), lane: l}, nil
+	s := &session{conn: conn, recv: recv, opened: time.Now(), lane: l, backout: backoutOf(recv)}
+	s.atomic, _ = recv.(connections.Atomic)
+	return s, nil
 }
 
 // backOff waits before the next attempt to connect, after err.

@@ -19,6 +19,8 @@ type Letter struct {
 	Destination string
 	Message     connections.Message // as it came: bytes, headers and ids
 	Event       event.Event         // the zero Event if the message could not be read
+	Unstable    bool                // the event's id is random
+	Replayed    bool                // the function shall run although its effects may be committed
 	Cause       error
 	Attempts    int // calls of the function, at least 1 where the message could not be read
 	First, Last time.Time
@@ -33,7 +35,7 @@ type DeadLetters interface {
 func (t *Trigger) letter(j *job) Letter {
 	l := Letter{
 		Trigger: t.Name, Function: t.Function, Connection: t.Connection, Destination: t.Destination,
-		Message: j.delivery.Message, Event: j.event(),
+		Message: j.delivery.Message, Event: j.event(), Unstable: j.unstable, Replayed: j.replayed,
 		Cause: j.cause, Attempts: j.attempts, First: j.first, Last: j.last,
 	}
 	if len(j.events) > 1 { // the others of the batch have their own fate

@@ -37,6 +37,12 @@ func (t *Trigger) decode(j *job) {
 	}
 	j.decoded = true
 	t.counts.received.Add(1)
+	if err := j.overrun(); err != nil {
+		j.cause = framework.Terminal(err)
+		j.add(time.Now())
+		j.attempts = max(j.attempts, j.delivery.Count)
+		return
+	}
 	err := j.delivery.Bad
 	if err == nil {
 		j.events, j.unstable, err = t.codec.Decode(&j.delivery.Message)
@@ -74,14 +80,27 @@ func (t *Trigger) setID(j *job) error {
 func (t *Trigger) try(soft, hard context.Context, j *job) bool {
 	inv := j.call(t)
 	ctx := framework.NewContext(hard, inv)
-	err := t.call(ctx, j, inv.Event)
+	kills, end := t.guard(ctx, j)
+	if kills > 0 {
+		j.condemn(kills)
+		return true
+	}
+	callCtx, unit := j.session.begin(ctx, t.Connection)
+	err := t.call(callCtx, j, inv.Event)
+	used := unit.end()
+	end()
 	if err == nil {
 		t.counts.succeeded.Add(1)
 		t.pause.reset()
 		j.advance()
 		return true
 	}
-	return t.fail(soft, ctx, j, inv, err)
+	if goOn := t.fail(soft, ctx, j, inv, err, used); !goOn || !used {
+		return goOn
+	}
+	// What was sent in the unit of work must not be committed with the verdict.
+	t.handBack(soft, j, 0)
+	return false
 }
 
 // call runs the function and sends its reply.
@@ -126,19 +145,23 @@ func (t *Trigger) reply(ctx context.Context, d *connections.Delivery, out *event
 
 // fail decides what becomes of j after a failed call. ctx is the call's, without
 // its timeout. It reports true if j goes on at once, to the dead letters.
-func (t *Trigger) fail(soft, ctx context.Context, j *job, inv *framework.Invocation, err error) bool {
+func (t *Trigger) fail(soft, ctx context.Context, j *job, inv *framework.Invocation, err error, used bool) bool {
 	if ctx.Err() != nil { // the grace period is over: shutdown is no failure
 		j.lane.giveBack(j)
 		return false
 	}
 	if fault := inv.Fault(); fault != nil {
-		t.suspend(ctx, fault)
+		d := t.suspend(ctx, fault)
+		if used {
+			t.handBack(soft, j, d)
+			return false
+		}
 		return t.wait(soft, j, 0)
 	}
 	t.pause.reset()
 	j.add(time.Now())
 	t.counts.failed.Add(1)
-	if framework.IsTerminal(err) || t.Retry.Exhausted(j.attempts) {
+	if framework.IsTerminal(err) || t.exhausted(j) {
 		j.cause = err
 		return true
 	}
@@ -148,6 +171,13 @@ func (t *Trigger) fail(soft, ctx context.Context, j *job, inv *framework.Invocat
 	}
 	t.counts.retried.Add(1)
 	t.Log.WarnContext(ctx, "function failed, will be tried again", "err", err, "in", delay.Round(time.Millisecond), stack(err))
+	if !used && t.park(ctx, j, err, delay) {
+		return true
+	}
+	if used || t.Serial && delay > longWait {
+		t.handBack(soft, j, delay)
+		return false
+	}
 	return t.wait(soft, j, delay)
 }
 
@@ -165,8 +195,9 @@ func (t *Trigger) wait(soft context.Context, j *job, d time.Duration) bool {
 	return true
 }
 
-// suspend pauses the trigger because of a fault that is not the event's.
-func (t *Trigger) suspend(ctx context.Context, fault error) {
+// suspend pauses the trigger because of a fault that is not the event's, and
+// returns for how long.
+func (t *Trigger) suspend(ctx context.Context, fault error) time.Duration {
 	d, first := t.pause.begin(t.Reconnect)
 	if first {
 		t.Log.WarnContext(ctx, "trigger paused: something that its function needs is out of reach", "err", fault, "for", d.Round(time.Millisecond))
@@ -174,17 +205,20 @@ func (t *Trigger) suspend(ctx context.Context, fault error) {
 	for _, l := range t.lanes {
 		l.waiting.wake()
 	}
+	return d
 }
 
 // bury hands the event that failed for good to the dead letters. It reports
 // false if they cannot take it now: then j waits, and the trigger with it.
 func (t *Trigger) bury(hard context.Context, j *job) bool {
 	ctx := framework.NewContext(hard, j.call(t))
+	if t.rejects(j) {
+		t.reject(ctx, j)
+		return false
+	}
 	err := t.put(ctx, t.letter(j))
 	if err == nil {
-		t.counts.dead.Add(1)
-		t.pause.reset()
-		t.Log.ErrorContext(ctx, "message dead-lettered", "err", j.cause, "attempts", j.attempts, stack(j.cause))
+		t.buried(ctx, j)
 		j.advance()
 		return true
 	}
@@ -195,6 +229,13 @@ func (t *Trigger) bury(hard context.Context, j *job) bool {
 	t.suspend(ctx, fmt.Errorf("dead letter: %w", err))
 	j.lane.putOff(j, time.Now())
 	return false
+}
+
+// buried records that j's event is a dead letter.
+func (t *Trigger) buried(ctx context.Context, j *job) {
+	t.counts.dead.Add(1)
+	t.pause.reset()
+	t.Log.ErrorContext(ctx, "message dead-lettered", "err", j.cause, "attempts", j.attempts, stack(j.cause))
 }
 
 // putTimeout bounds the handing over of one dead letter.

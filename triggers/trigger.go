@@ -24,6 +24,7 @@ import (
 
 	"github.com/fairlead/fairlead/connections"
 	"github.com/fairlead/fairlead/framework"
+	"github.com/fairlead/fairlead/outbox/ledger"
 )
 
 // A Spec is everything that one trigger on a broker needs. Two equal Specs run
@@ -45,6 +46,10 @@ type Spec struct {
 	Timeout  time.Duration // of one call; 0: none
 	Retry    framework.RetryPolicy
 
+	// AttemptsSet says that the configuration names Retry.Attempts; else a source
+	// that says how often a message may be delivered wins over the default.
+	AttemptsSet bool
+
 	Concurrency int // calls at once, from 1
 	Prefetch    int // unsettled deliveries at once, at least Concurrency
 	Ordered     bool
@@ -54,6 +59,13 @@ type Spec struct {
 	Reply       func(ctx context.Context, destination string, native bool, m connections.Message) error
 	ReplyTo     string // where answers go to messages that do not say
 	DeadLetters DeadLetters
+
+	// DeadLettersSet says that the configuration names DeadLetters; else a source's
+	// own queue for what cannot be processed comes first.
+	DeadLettersSet bool
+
+	Store  Store          // parks long waits; nil: messages wait at the broker
+	Ledger *ledger.Ledger // of running calls; nil: none is kept
 
 	Grace time.Duration // how long stopping waits for running calls
 	Log   *slog.Logger

@@ -45,7 +45,7 @@ func configCommand(o *options) *cobra.Command {
 				if len(args) > 0 {
 					file = args[0]
 				}
-				_, err := config.Load(file, config.Options{Drivers: drivers.All()})
+				_, err := loadConfig(file)
 				switch {
 				case errors.Is(err, fs.ErrNotExist):
 					return usagef("there is no %s; name the configuration: fairlead config check FILE", file)

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead/fairlead/admin"
-	"github.com/fairlead/fairlead/connections/drivers"
 	"github.com/fairlead/fairlead/framework/config"
 )
 
@@ -64,7 +63,7 @@ func (d *doctor) toolchain(ctx context.Context) {
 }
 
 func (d *doctor) configuration(o *options) *config.Config {
-	cfg, err := config.Load(o.file(), config.Options{Drivers: drivers.All()})
+	cfg, err := loadConfig(o.file())
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		d.say("warning", "configuration", "there is no "+o.file()+"; functions are served by HTTP only")

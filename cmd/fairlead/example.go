@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/admin"
-	"github.com/fairlead/fairlead/connections/drivers"
 	"github.com/fairlead/fairlead/framework/config"
 )
 
@@ -20,11 +19,7 @@ const exampleTimeout = 10 * time.Second
 // showExamples sends the examples of the configuration whose connection is a
 // broker that ends with this run, shows their answers, and says how to send the
 // next message.
-func showExamples(ctx context.Context, client *admin.Client, file string) error {
-	cfg, err := config.Load(file, config.Options{Drivers: drivers.All()})
-	if err != nil {
-		return err
-	}
+func showExamples(ctx context.Context, client *admin.Client, cfg *config.Config) error {
 	for _, name := range slices.Sorted(maps.Keys(cfg.Examples)) {
 		e := cfg.Examples[name]
 		connection := cfg.Bindings[e.Binding].Connection

@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead/fairlead/admin"
+	"github.com/fairlead/fairlead/framework/host"
 )
 
 func invokeCommand(o *options) *cobra.Command {
@@ -55,24 +58,35 @@ func (o *options) invoker(ctx context.Context, dir string) (_ *admin.Client, don
 	if err != nil {
 		return nil, nil, err
 	}
-	program, err := a.build(ctx, os.Stderr)
-	if err != nil {
-		return nil, nil, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
 	file, args := o.childConfig(a)
-	child, err := start(ctx, program, a.dir, []string{"LISTEN_ADDRESS=127.0.0.1:0", "FAIRLEAD_LOG=warn"}, append(args, "-triggers=false")...)
-	if err != nil {
-		cancel()
+	if _, err := a.build(ctx, file, os.Stderr); err != nil {
 		return nil, nil, err
 	}
-	client, err := child.ready(ctx, file)
+	env, err := readEnv(a.dir)
 	if err != nil {
-		cancel()
-		return nil, nil, errors.Join(err, child.wait())
+		return nil, nil, err
 	}
-	return client, func() error {
-		cancel()
-		return child.wait()
-	}, nil
+	api, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, nil, err
+	}
+	defer api.Close()
+	token := rand.Text()
+	child, err := launch{
+		program: a.program(), dir: a.dir, args: append(args, "-triggers=false"), voice: newVoice(os.Stderr, false),
+		env:     append(env.environ(), "LISTEN_ADDRESS=127.0.0.1:0", "FAIRLEAD_LOG=warn"),
+		inherit: host.Inheritance{Admin: api.(*net.TCPListener), Token: token},
+	}.start()
+	if err != nil {
+		return nil, nil, err
+	}
+	done = func() error {
+		child.stop()
+		<-child.done
+		return child.err
+	}
+	if err := child.await(ctx, 0, nil); err != nil {
+		return nil, nil, errors.Join(err, done())
+	}
+	return &admin.Client{URL: "http://" + api.Addr().String(), Token: token}, done, nil
 }

@@ -32,6 +32,7 @@ func usagef(format string, args ...any) error { return usageError{fmt.Errorf(for
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	err := newCommand().ExecuteContext(ctx)
 	stop()
 	os.Exit(report(err))
@@ -76,7 +77,8 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.server, "server", os.Getenv("FAIRLEAD_SERVER"), "`URL` of a running host's management API (default: the one that runs in this folder)")
 	flags.StringVar(&o.token, "token", os.Getenv("FAIRLEAD_TOKEN"), "the `TOKEN` of that API")
 	root.AddCommand(
-		runCommand(o), invokeCommand(o), sendCommand(o), receiveCommand(o), pingCommand(o),
+		createCommand(), runCommand(o), invokeCommand(o), sendCommand(o), receiveCommand(o), publishCommand(o), pingCommand(o),
+		topicCommand(o), deadLetterCommand(o),
 		doctorCommand(o), configCommand(o), versionCommand(),
 	)
 	return root

@@ -23,13 +23,17 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs the scripts in testdata/script, each of which is a person at
 // a terminal.
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { testscript.Run(t, scripts(t, "testdata/script")) }
+
+// scripts says how the scripts of a folder are run.
+func scripts(t *testing.T, dir string) testscript.Params {
+	t.Helper()
 	repository, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+	return testscript.Params{
+		Dir:                 dir,
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("REPOSITORY", repository)
@@ -50,7 +54,7 @@ func TestScripts(t *testing.T) {
 			"await": await,
 			"code":  code,
 		},
-	})
+	}
 }
 
 func goEnv(name string) (string, error) {

@@ -95,7 +95,7 @@ func readServer(path string) (host.ServerFile, bool) {
 
 // local returns a host in this process.
 func (o *options) local(file string) (operator, func(), error) {
-	cfg, err := config.Load(file, config.Options{Drivers: drivers.All()})
+	cfg, err := loadConfig(file)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil, usagef("no host runs here and there is no %s; start one with \"fairlead run\", or name a configuration with -f or a broker with --url", file)
 	}
@@ -136,7 +136,9 @@ type local struct {
 	cfg *config.Config
 }
 
+// connect opens the connections of cfg. What it is for needs no store.
 func connect(cfg *config.Config) (operator, func(), error) {
+	cfg.Store = config.Store{None: true}
 	h := host.New()
 	if err := h.Connect(cfg); err != nil {
 		return nil, nil, err

@@ -17,8 +17,13 @@ const closeTimeout = 5 * time.Second
 // A conn opens a session for each receiver and sender, so that a broker that
 // ends one of them leaves the others alone.
 type conn struct {
-	dialer *dialer
-	client *amqp.Conn
+	dialer  *dialer
+	client  *amqp.Conn
+	replies *replies // of the connection in the configuration
+
+	relaying chan struct{} // held by who looks at these:
+	anywhere *outlet       // the broker's relay; nil if it was not asked for
+	noRelay  bool          // the broker has none
 
 	mu        sync.Mutex
 	receivers map[*receiver]struct{} // open ones; guarded by mu
@@ -29,6 +34,13 @@ var (
 	_ connections.Watched = (*conn)(nil)
 	_ connections.Pinger  = (*conn)(nil)
 )
+
+func newConn(d *dialer, client *amqp.Conn) *conn {
+	return &conn{
+		dialer: d, client: client, replies: new(replies),
+		relaying: make(chan struct{}, 1), receivers: make(map[*receiver]struct{}),
+	}
+}
 
 // Done implements [connections.Watched].
 func (c *conn) Done() <-chan struct{} { return c.client.Done() }

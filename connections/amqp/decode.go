@@ -14,11 +14,14 @@ import (
 const (
 	jmsMessageType = "x-opt-jms-msg-type"
 	jmsReplyTo     = "x-opt-jms-reply-to"
+	jmsDestination = "x-opt-jms-dest"
 
 	jmsBytes = int8(3) // values of x-opt-jms-msg-type
 	jmsText  = int8(5)
 
-	jmsTopic          = int8(1) // values of x-opt-jms-reply-to
+	jmsQueue          = int8(0) // values of x-opt-jms-dest and x-opt-jms-reply-to
+	jmsTopic          = int8(1)
+	jmsTemporaryQueue = int8(2)
 	jmsTemporaryTopic = int8(3)
 )
 

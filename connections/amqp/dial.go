@@ -1,13 +1,14 @@
 package amqp
 
 import (
+	"cmp"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"slices"
 
 	"github.com/Azure/go-amqp"
+	"github.com/google/uuid"
 
 	"github.com/fairlead/fairlead/connections"
 )
@@ -17,6 +18,7 @@ type dialer struct {
 	name     string // of the connection in the configuration
 	settings *Connection
 	address  address
+	secure   *connections.Handshake // for amqps
 }
 
 // dial is the [connections.Dial] of the address.
@@ -25,7 +27,7 @@ func (d *dialer) dial(ctx context.Context) (connections.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{dialer: d, client: client, receivers: make(map[*receiver]struct{})}, nil
+	return newConn(d, client), nil
 }
 
 // open returns a connection that the broker has let in. An empty containerID is
@@ -51,7 +53,7 @@ func (d *dialer) connect(ctx context.Context, containerID string) (*amqp.Conn, e
 	}
 	idle := d.settings.idleTimeout()
 	client, err := amqp.NewConn(ctx, newGuard(bare), &amqp.ConnOptions{
-		ContainerID:  containerID,
+		ContainerID:  cmp.Or(containerID, uuid.NewString()),
 		HostName:     d.address.host,
 		MaxFrameSize: maxFrame,
 		IdleTimeout:  idle,
@@ -59,7 +61,7 @@ func (d *dialer) connect(ctx context.Context, containerID string) (*amqp.Conn, e
 	})
 	if err != nil {
 		bare.Close()
-		return nil, untrusted(opening(err))
+		return nil, d.secure.Refusal(opening(err))
 	}
 	return client, nil
 }
@@ -70,33 +72,38 @@ func (d *dialer) bare(ctx context.Context) (net.Conn, error) {
 	if !d.settings.SASL.enabled() {
 		return d.transport(ctx)
 	}
-	who := d.settings.login(d.address)
-	names := d.settings.mechanisms(d.address)
-	if who.password == "" {
-		names = slices.DeleteFunc(names, needsPassword)
+	x := d.exchange()
+	if len(x.names) == 0 {
+		return nil, fmt.Errorf("%w: no password is set for user %q", connections.ErrRefused, x.who.user)
 	}
-	if len(names) == 0 {
-		return nil, fmt.Errorf("%w: no password is set for user %q", connections.ErrRefused, who.user)
-	}
-	c, err := d.transport(ctx)
-	if err != nil {
+	var err error
+	if x.conn, err = d.transport(ctx); err != nil {
 		return nil, err
 	}
-	if err := authenticate(ctx, c, d.address.host, names, who); err != nil {
-		c.Close()
-		return nil, untrusted(err)
+	if err := x.run(ctx); err != nil {
+		x.conn.Close()
+		return nil, d.secure.Refusal(err)
 	}
-	return c, nil
+	return x.conn, nil
+}
+
+// exchange returns the SASL layer to be, without its connection.
+func (d *dialer) exchange() exchange {
+	x := exchange{host: d.address.host, who: d.settings.login(d.address), names: d.settings.mechanisms(d.address)}
+	if x.who.password == "" {
+		x.names = slices.DeleteFunc(x.names, needsPassword)
+	}
+	for _, name := range strongestFirst() {
+		if d.settings.wants(name, d.address) && d.settings.SASL.listening(d.address, name) {
+			x.unsafe = append(x.unsafe, name)
+		}
+	}
+	return x
 }
 
 func (d *dialer) transport(ctx context.Context) (net.Conn, error) {
 	if !d.address.tls {
 		return new(net.Dialer).DialContext(ctx, "tcp", d.address.String())
 	}
-	cfg, err := d.settings.TLS.Config(d.address.host) // read each time: certificates are renewed
-	if err != nil {
-		return nil, err
-	}
-	c, err := (&tls.Dialer{Config: cfg}).DialContext(ctx, "tcp", d.address.String())
-	return c, untrusted(err)
+	return d.secure.Dial(ctx, d.address.String(), d.address.host)
 }

@@ -40,11 +40,15 @@ import (
 
 // Driver returns the driver for connections of type amqp.
 func Driver() connections.Driver {
+	queues := new(dynamicQueues)
 	return connections.Driver{
 		Connection: func() any { return new(Connection) },
 		Source:     func() any { return new(Source) },
 		Target:     func() any { return new(Target) },
-		Open:       open,
+		Open: func(name string, settings any) (connections.Dial, error) {
+			dial, err := open(name, settings)
+			return queues.sharedBy(name, dial), err
+		},
 		CheckSource: func(connection, source any) error {
 			return source.(*Source).check(connection.(*Connection))
 		},
@@ -69,10 +73,13 @@ func open(name string, settings any) (connections.Dial, error) {
 	if err != nil {
 		return nil, err
 	}
-	urls := s.urls()
+	if s.fromFile() {
+		return (&connectFile{name: name, settings: s}).dial, nil
+	}
+	urls, secure := s.urls(), s.TLS.Handshake()
 	dialers := make(map[string]*dialer, len(urls))
 	for i, u := range urls {
-		dialers[u] = &dialer{name: name, settings: s, address: addresses[i]}
+		dialers[u] = &dialer{name: name, settings: s, address: addresses[i], secure: secure}
 	}
 	return connections.Failover(urls, func(ctx context.Context, u string) (connections.Conn, error) {
 		return dialers[u].dial(ctx)

@@ -1,10 +1,8 @@
 package amqp
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 
 	"github.com/Azure/go-amqp"
@@ -95,15 +93,3 @@ func (e brokerError) Error() string {
 }
 
 func (e brokerError) Unwrap() error { return e.said }
-
-// untrusted marks an error of the TLS handshake, or of what is read just after
-// it, as a refusal if one side did not like the other's certificate. (With TLS
-// 1.3 a client learns only by reading that the broker did not.)
-func untrusted(err error) error {
-	var certificate *tls.CertificateVerificationError
-	var alert *net.OpError
-	if errors.As(err, &certificate) || errors.As(err, &alert) && alert.Op == "remote error" {
-		return fmt.Errorf("%w: %w", connections.ErrRefused, err)
-	}
-	return err
-}

@@ -13,20 +13,29 @@ import (
 type node struct {
 	address      string
 	capabilities []string // what to take an unknown name for: without them Artemis makes a topic of it
+	kind         *int8    // what JMS takes it for; nil: nobody knows
 }
 
 // nodeOf returns the node of a destination in our words. Classic says how its
-// names begin, and goes by that instead of the capability.
-func nodeOf(client *amqp.Conn, d *connections.Destination) node {
+// names begin, and goes by that instead of the capability. A router has no nodes
+// and is told nothing. What is configured wins, if it is not nil.
+func nodeOf(client *amqp.Conn, d *connections.Destination, configured []string) node {
 	name, topic := d.Address()
-	kind := "queue"
+	kind, jms := "queue", jmsQueue
 	if topic {
-		kind = "topic"
+		kind, jms = "topic", jmsTopic
 	}
 	if prefix, ok := client.Properties()[kind+"-prefix"].(string); ok && !strings.HasPrefix(name, prefix) {
 		name = prefix + name
 	}
-	return node{name, []string{kind}}
+	n := node{name, []string{kind}, &jms}
+	switch {
+	case configured != nil:
+		n.capabilities = configured
+	case isRouter(client):
+		n.capabilities = nil
+	}
+	return n
 }
 
 // In the words of Classic an address begins with what it is. We borrow them for
@@ -48,11 +57,18 @@ func nativeNode(ctx context.Context, client *amqp.Conn, session *amqp.Session, n
 	}
 	switch {
 	case strings.HasPrefix(name, "temp-"): // Classic
-		return node{name, nil}
+		return node{address: name}
 	case d.Topic == "" && isArtemis(client) && !isQueue(ctx, session, d.Queue):
-		return node{d.Queue, nil}
+		return node{address: d.Queue}
 	}
-	return nodeOf(client, &d)
+	return nodeOf(client, &d, nil)
+}
+
+// isRouter says that the peer is a router of Qpid Dispatch's family, which passes
+// on what others hold.
+func isRouter(client *amqp.Conn) bool {
+	product, _ := client.Properties()["product"].(string)
+	return strings.Contains(product, "router")
 }
 
 func isArtemis(client *amqp.Conn) bool {

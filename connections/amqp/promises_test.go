@@ -51,7 +51,7 @@ func subject(t *testing.T, broker services.Broker) connectiontest.Subject {
 		Password:      wrong.Password,
 		Unreachable:   &amqp.Connection{URL: "amqp://127.0.0.1:1"},
 		WrongSettings: map[string]any{
-			"url":                &amqp.Connection{},
+			"url":                &amqp.Connection{URL: "localhost"},
 			"urls[1]":            &amqp.Connection{URLs: []string{"amqp://a", "http://b"}},
 			"idleTimeout":        &amqp.Connection{URL: "amqp://localhost", IdleTimeout: time.Millisecond},
 			"user":               &amqp.Connection{URL: "amqp://localhost", SASL: amqp.SASL{Mechanisms: []string{"PLAIN"}}},

@@ -3,6 +3,7 @@ package amqp
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,7 +28,8 @@ type receiver struct {
 	own     *amqp.Conn // dialed for this receiver alone; nil: it shares its conn's
 	session *amqp.Session
 	link    *amqp.Receiver
-	durable bool // closing the link deletes the subscription
+	durable bool   // closing the link deletes the subscription
+	dynamic string // our name of a queue that the broker named; usually empty
 
 	closing sync.Once
 
@@ -70,9 +72,12 @@ func (r *receiver) open(ctx context.Context, s *Source) (err error) {
 	if r.session, err = client.NewSession(ctx, nil); err != nil {
 		return opening(err)
 	}
-	n := nodeOf(client, &s.Destination)
-	if s.Native {
+	n := nodeOf(client, &s.Destination, s.Capabilities)
+	switch {
+	case s.Native:
 		n = node{address: s.Queue}
+	case s.Dynamic:
+		n = node{}
 	}
 	if r.link, err = r.session.NewReceiver(ctx, n.address, s.options(n)); err != nil {
 		return opening(err)
@@ -80,13 +85,21 @@ func (r *receiver) open(ctx context.Context, s *Source) (err error) {
 	if s.Selector != "" && r.link.LinkSourceFilterValue(selectorFilter) == nil {
 		return fmt.Errorf("%w: the broker does not know selectors", connections.ErrRefused)
 	}
+	if s.Dynamic {
+		r.dynamic = s.Queue
+		r.conn.replies.add(r.dynamic, r.link.Address())
+	}
 	return nil
 }
 
 const selectorFilter = "apache.org:selector-filter:string"
 
 func (s *Source) options(n node) *amqp.ReceiverOptions {
-	o := &amqp.ReceiverOptions{Credit: -1, SourceCapabilities: n.capabilities} // account gives credit
+	o := &amqp.ReceiverOptions{
+		Credit:             -1, // account gives it
+		SourceCapabilities: slices.Clone(n.capabilities),
+		DynamicAddress:     s.Dynamic,
+	}
 	if s.Selector != "" {
 		o.Filters = []amqp.LinkFilter{amqp.NewSelectorFilter(s.Selector)}
 	}
@@ -166,6 +179,9 @@ func (r *receiver) end() {
 func (r *receiver) Close() error {
 	r.closing.Do(func() {
 		r.end()
+		if r.dynamic != "" {
+			r.conn.replies.remove(r.dynamic, r.link.Address())
+		}
 		r.giveBack()
 		r.release()
 		r.conn.forget(r)

@@ -23,7 +23,7 @@ func inherit(out, relayed *amqp.Message) {
 	out.Annotations = maps.Clone(relayed.Annotations)
 	maps.DeleteFunc(out.Annotations, func(key, _ any) bool {
 		switch key {
-		case jmsReplyTo, "x-opt-jms-dest", "x-opt-delivery-delay", "x-opt-delivery-time":
+		case jmsReplyTo, jmsDestination, "x-opt-delivery-delay", "x-opt-delivery-time":
 			return true
 		}
 		_, number := key.(uint64) // reserved by the standard, and go-amqp cannot send it

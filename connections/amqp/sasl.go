@@ -33,41 +33,54 @@ const (
 // but tickets and tokens are longer.
 const maxSASLFrame = 1 << 16
 
-// authenticate speaks the SASL layer to a broker known as host, with the first
-// of the mechanisms named that it offers.
-func authenticate(ctx context.Context, conn net.Conn, host string, names []string, who login) error {
-	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
-	err := saslExchange{conn, host, who}.run(names)
+// An exchange is the SASL layer of one connection.
+type exchange struct {
+	conn   net.Conn
+	host   string   // of the broker
+	who    login    // whom it is to let in
+	names  []string // of the mechanisms that may be used, strongest first
+	unsafe []string // of those that may not, because somebody could listen
+}
+
+// run authenticates with the first of the mechanisms that the broker offers.
+func (x exchange) run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { _ = x.conn.SetDeadline(time.Unix(1, 0)) })
+	err := x.negotiate()
 	if !stop() {
 		return ctx.Err()
 	}
 	return err
 }
 
-type saslExchange struct {
-	conn net.Conn
-	host string
-	who  login
-}
-
-func (x saslExchange) run(names []string) error {
+func (x exchange) negotiate() error {
 	if err := x.header(); err != nil {
-		return err
+		return fmt.Errorf("exchange SASL headers: %w", err)
 	}
 	offer, err := x.read()
 	if err != nil {
-		return err
+		return fmt.Errorf("wait for the SASL mechanisms: %w", err)
 	}
 	if offer.code != saslMechanisms {
 		return fmt.Errorf("found SASL frame %#x, expected the mechanisms offered", offer.code)
 	}
 	offered := offer.symbols()
-	for _, name := range names {
+	for _, name := range x.names {
 		if slices.Contains(offered, name) {
 			return x.with(name)
 		}
 	}
-	return fmt.Errorf("%w: the broker offers %s, we may use %s", connections.ErrRefused, list(offered), list(names))
+	return x.nothingInCommon(offered)
+}
+
+// nothingInCommon says that both sides refuse what the other can do.
+func (x exchange) nothingInCommon(offered []string) error {
+	hint := ""
+	for _, name := range x.unsafe {
+		if slices.Contains(offered, name) {
+			hint = fmt.Sprintf("; %s without TLS would tell others the password (sasl.allowInsecure, in connect.json allow_insecure)", name)
+		}
+	}
+	return fmt.Errorf("%w: no SASL mechanism in common: the broker offers %s, we may use %s%s", connections.ErrRefused, list(offered), list(x.names), hint)
 }
 
 func list(names []string) string {
@@ -78,70 +91,99 @@ func list(names []string) string {
 }
 
 // header exchanges the protocol headers.
-func (x saslExchange) header() error {
+func (x exchange) header() error {
 	const want = "AMQP\x03\x01\x00\x00"
 	if _, err := io.WriteString(x.conn, want); err != nil {
 		return err
 	}
 	got := make([]byte, len(want))
-	if _, err := io.ReadFull(x.conn, got); err != nil {
+	switch _, err := io.ReadFull(x.conn, got); {
+	case err == io.EOF:
+		return fmt.Errorf("the broker hung up; does it speak AMQP there, and this with or without TLS? %w", err)
+	case err != nil:
 		return err
 	}
-	switch string(got) {
-	case want:
+	switch {
+	case string(got) == want:
 		return nil
-	case "AMQP\x00\x01\x00\x00":
+	case string(got) == "AMQP\x00\x01\x00\x00":
 		return errors.New("the broker wants no SASL layer (sasl: {enabled: false} leaves it out)")
+	case got[0] == tlsAlert && got[1] == tlsMajor:
+		return errors.New("the broker wants TLS there (amqps://)")
 	}
 	return fmt.Errorf("found protocol header %q, expected AMQP 1.0 with SASL", got)
 }
 
+// What the answer of one who expects TLS begins with.
+const (
+	tlsAlert = 0x15
+	tlsMajor = 0x03
+)
+
 // with authenticates with one mechanism.
-func (x saslExchange) with(name string) error {
-	m := x.who.mechanism(name)
-	first, err := m.start()
+func (x exchange) with(name string) error {
+	m := x.who.mechanism(name, x.host)
+	first, err := m.Start()
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	out := saslFrame{saslInit, []any{amqp.Symbol(name), first, x.host}}
 	for {
 		if err := x.write(out); err != nil {
-			return err
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		in, err := x.read()
 		switch {
 		case err != nil:
-			return err
+			return fmt.Errorf("%s: wait for the broker's answer: %w", name, err)
 		case in.code == saslOutcome:
 			return x.end(name, m, in)
 		case in.code != saslChallenge:
 			return fmt.Errorf("%s: unexpected SASL frame %#x", name, in.code)
 		}
-		answer, err := m.next(in.bytes(0))
+		answer, err := m.Next(in.bytes(0))
 		if err != nil {
-			return fmt.Errorf("%w: %s: %w", connections.ErrRefused, name, err)
+			return distrusted(name, err)
 		}
 		out = saslFrame{saslResponse, []any{answer}}
 	}
 }
 
+// distrusted says that it is we who refuse the broker.
+func distrusted(name string, err error) error {
+	return fmt.Errorf("%w: we do not trust the broker: %s: %w", connections.ErrRefused, name, err)
+}
+
 // end looks at the outcome.
-func (x saslExchange) end(name string, m mechanism, in saslFrame) error {
+func (x exchange) end(name string, m mechanism, in saslFrame) error {
 	code, ok := in.field(0).(uint8)
 	switch {
 	case !ok:
 		return fmt.Errorf("%s: outcome without a code", name)
 	case code == 0:
-		if err := m.end(in.bytes(1)); err != nil {
-			return fmt.Errorf("%w: %s: %w", connections.ErrRefused, name, err)
+		if err := m.End(in.bytes(1)); err != nil {
+			return distrusted(name, err)
 		}
 		return nil
 	case code == 2 || code == 4: // sys, sys-temp: the broker's own trouble
 		return fmt.Errorf("%s: the broker cannot authenticate anybody now (SASL code %d)", name, code)
-	case x.who.user == "":
-		return fmt.Errorf("%w: the broker does not let us in with %s", connections.ErrRefused, name)
 	}
-	return fmt.Errorf("%w: user or password of %q is wrong (%s)", connections.ErrRefused, x.who.user, name)
+	return fmt.Errorf("%w: the broker says that %s", connections.ErrRefused, x.complaint(name))
+}
+
+// complaint says what a broker means that does not let us in.
+func (x exchange) complaint(name string) string {
+	switch name {
+	case external:
+		return "it does not know the owner of our certificate (EXTERNAL)"
+	case anonymous:
+		return "nobody may come in without a name (ANONYMOUS)"
+	case kerberos:
+		return "our ticket does not let us in (GSSAPI)"
+	case xoauth2:
+		return fmt.Sprintf("the token of %q is not valid (XOAUTH2)", x.who.user)
+	}
+	return fmt.Sprintf("user or password of %q is wrong (%s)", x.who.user, name)
 }
 
 // A saslFrame is the body of a frame: a list of fields, described by code.
@@ -179,7 +221,7 @@ func (f saslFrame) symbols() []string {
 
 // write sends a frame. A list described as a SASL body differs from a list in a
 // message's value section by one byte, so go-amqp can encode it.
-func (x saslExchange) write(f saslFrame) error {
+func (x exchange) write(f saslFrame) error {
 	body, err := (&amqp.Message{Value: f.fields}).MarshalBinary()
 	if err != nil {
 		return err
@@ -193,7 +235,7 @@ func (x saslExchange) write(f saslFrame) error {
 
 // read waits for a frame. It reads not a byte more, because what follows the
 // last one is not SASL's.
-func (x saslExchange) read() (saslFrame, error) {
+func (x exchange) read() (saslFrame, error) {
 	header := make([]byte, 8)
 	if _, err := io.ReadFull(x.conn, header); err != nil {
 		return saslFrame{}, err

@@ -2,7 +2,6 @@ package amqp
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/Azure/go-amqp"
+	xdg "github.com/xdg-go/scram"
 
 	"github.com/fairlead/fairlead/connections"
 )
@@ -33,7 +33,7 @@ func (b *saslBroker) serve(conn net.Conn) error {
 	if _, err := conn.Write(header); err != nil {
 		return err
 	}
-	x := saslExchange{conn: conn}
+	x := exchange{conn: conn}
 	if err := x.write(saslFrame{saslMechanisms, []any{b.offer}}); err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (b *saslBroker) exchange(t *testing.T, who login, names ...string) error {
 		defer server.Close()
 		served <- b.serve(server)
 	}()
-	err := authenticate(t.Context(), client, "broker.example.com", names, who)
+	err := exchange{conn: client, host: "broker.example.com", who: who, names: names}.run(t.Context())
 	client.Close()
 	if serveErr := <-served; serveErr != nil && err == nil {
 		t.Fatalf("broker: %v", serveErr)
@@ -73,7 +73,7 @@ func outcome(code uint8, data ...any) saslFrame {
 }
 
 func TestSASL(t *testing.T) {
-	someone := login{"user", "s3cret"}
+	someone := login{user: "user", password: "s3cret"}
 	for _, tt := range []struct {
 		name   string
 		offer  any
@@ -92,8 +92,16 @@ func TestSASL(t *testing.T) {
 			init: []any{anonymous, []byte("anonymous"), "broker.example.com"}},
 		{name: "wrong password", offer: amqp.Symbol(plain), who: someone, use: []string{plain}, answer: []saslFrame{outcome(1)},
 			want: `user or password of "user" is wrong`, is: connections.ErrRefused},
+		{name: "XOAUTH2", offer: []amqp.Symbol{xoauth2, plain}, who: someone, use: []string{xoauth2, plain}, answer: []saslFrame{outcome(0)},
+			init: []any{xoauth2, []byte("user=user\x01auth=Bearer s3cret\x01\x01"), "broker.example.com"}},
+		{name: "token refused", offer: amqp.Symbol(xoauth2), who: someone, use: []string{xoauth2},
+			answer: []saslFrame{{saslChallenge, []any{[]byte(`{"status":"401"}`)}}, outcome(1)},
+			want:   `the broker says that the token of "user" is not valid`, is: connections.ErrRefused},
+		{name: "token refused and let in", offer: amqp.Symbol(xoauth2), who: someone, use: []string{xoauth2},
+			answer: []saslFrame{{saslChallenge, []any{[]byte(`{"status":"401"}`)}}, outcome(0)},
+			want:   "it refused the token (status 401), and then did not", is: connections.ErrRefused},
 		{name: "wrong certificate", offer: amqp.Symbol(external), use: []string{external}, answer: []saslFrame{outcome(1)},
-			want: "EXTERNAL", is: connections.ErrRefused},
+			want: "the broker says that it does not know the owner of our certificate (EXTERNAL)", is: connections.ErrRefused},
 		{name: "broker in trouble", offer: amqp.Symbol(plain), who: someone, use: []string{plain}, answer: []saslFrame{outcome(4)},
 			want: "SASL code 4"},
 		{name: "nothing in common", offer: []amqp.Symbol{"GSSAPI", "XOAUTH2"}, who: someone, use: []string{plain},
@@ -137,16 +145,17 @@ func equalField(a, b any) bool {
 
 func TestSASLHeader(t *testing.T) {
 	for answer, want := range map[string]string{
-		"AMQP\x00\x01\x00\x00": "sasl: {enabled: false}",
-		"HTTP/1.1":             "protocol header",
-		"AMQP\x03\x00\x09\x01": "protocol header",
+		"AMQP\x00\x01\x00\x00":             "sasl: {enabled: false}",
+		"HTTP/1.1":                         "protocol header",
+		"\x15\x03\x03\x00\x02\x02\x50\x00": "wants TLS",
+		"AMQP\x03\x00\x09\x01":             "protocol header",
 	} {
 		client, server := net.Pipe()
 		go func() {
 			io.ReadFull(server, make([]byte, 8))
 			io.WriteString(server, answer)
 		}()
-		if err := authenticate(t.Context(), client, "h", []string{anonymous}, login{}); err == nil || !strings.Contains(err.Error(), want) {
+		if err := (exchange{conn: client, host: "h", names: []string{anonymous}}).run(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("answer %q: got error %v, want one with %q", answer, err, want)
 		}
 		client.Close()
@@ -160,62 +169,104 @@ func TestSASLEndsWithContext(t *testing.T) {
 	defer server.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if err := authenticate(ctx, client, "h", []string{anonymous}, login{}); !errors.Is(err, context.DeadlineExceeded) {
+	if err := (exchange{conn: client, host: "h", names: []string{anonymous}}).run(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("got error %v, want %v", err, context.DeadlineExceeded)
 	}
 }
 
-// TestSCRAM is the exchange of RFC 7677, section 3.
+// The exchanges of RFC 5802, section 5, and RFC 7677, section 3.
+var scramExamples = []struct {
+	name                       string
+	hash                       xdg.HashGeneratorFcn
+	nonce, first, final, proof string
+}{
+	{
+		scramSHA1, xdg.SHA1, "fyko+d2lbbFgONRv9qkxdawL",
+		"r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096",
+		"c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
+		"v=rmF9pqV8S7suAoZWja4dJRkFsKQ=",
+	},
+	{
+		scramSHA256, xdg.SHA256, "rOprNGfwEbeRWgbNEkqO",
+		"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
+		"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
+		"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
+	},
+}
+
+// scramWith returns an exchange that has begun, for user and pencil.
+func scramWith(t testing.TB, hash xdg.HashGeneratorFcn, nonce string) *scram {
+	t.Helper()
+	client, err := hash.NewClient("user", "pencil", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &scram{talk: client.WithNonceGenerator(func() string { return nonce }).WithMinIterations(minIterations).NewConversation()}
+	if got, err := s.talk.Step(""); err != nil || got != "n,,n=user,r="+nonce {
+		t.Fatalf("got %q and error %v, want the first message", got, err)
+	}
+	return s
+}
+
 func TestSCRAM(t *testing.T) {
-	const (
-		first = "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
-		final = "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
-		proof = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="
-	)
-	start := func() *scram {
-		return &scram{login: login{"user", "pencil"}, hash: sha256.New, nonce: "rOprNGfwEbeRWgbNEkqO", first: "n=user,r=rOprNGfwEbeRWgbNEkqO"}
-	}
-	answer := func(challenge string) (*scram, string, error) {
-		s := start()
-		b, err := s.next([]byte(challenge))
-		return s, string(b), err
-	}
-	s, got, err := answer(first)
-	if err != nil || got != final {
-		t.Fatalf("got %q and error %v, want %q", got, err, final)
-	}
-	if err := s.end([]byte(proof)); err != nil {
-		t.Errorf("proof with the outcome: got error %v, want none", err)
-	}
-	s, _, _ = answer(first)
-	if b, err := s.next([]byte(proof)); err != nil || len(b) != 0 {
-		t.Errorf("proof in a challenge: got %q and error %v, want an empty answer", b, err)
-	}
-	if err := s.end(nil); err != nil {
-		t.Errorf("after proof in a challenge: got error %v, want none", err)
-	}
-	s, _, _ = answer(first)
-	if s.end(nil) == nil || s.end([]byte("v="+base64.StdEncoding.EncodeToString(make([]byte, 32)))) == nil {
-		t.Error("broker without proof: got no error, want one")
-	}
-	if start().end(nil) == nil {
-		t.Error("success before any challenge: got no error, want one")
-	}
-	for _, challenge := range []string{
-		"", "r=other,s=W22Z,i=4096", strings.Replace(first, "i=4096", "i=0", 1), strings.Replace(first, "i=4096", "i=99999999", 1),
-		strings.Replace(first, "i=4096", "i=x", 1), strings.Replace(first, "s=W", "s=*", 1), "m=ext," + first,
-	} {
-		if _, _, err := answer(challenge); err == nil {
-			t.Errorf("challenge %q: got no error, want one", challenge)
-		}
+	for _, tt := range scramExamples {
+		t.Run(tt.name, func(t *testing.T) {
+			answer := func(challenge string) (*scram, string, error) {
+				s := scramWith(t, tt.hash, tt.nonce)
+				b, err := s.Next([]byte(challenge))
+				return s, string(b), err
+			}
+			s, got, err := answer(tt.first)
+			if err != nil || got != tt.final {
+				t.Fatalf("got %q and error %v, want %q", got, err, tt.final)
+			}
+			if err := s.End([]byte(tt.proof)); err != nil {
+				t.Errorf("proof with the outcome: got error %v, want none", err)
+			}
+			s, _, _ = answer(tt.first)
+			if b, err := s.Next([]byte(tt.proof)); err != nil || len(b) != 0 {
+				t.Errorf("proof in a challenge: got %q and error %v, want an empty answer", b, err)
+			}
+			if err := s.End(nil); err != nil {
+				t.Errorf("after proof in a challenge: got error %v, want none", err)
+			}
+			if _, err := s.Next([]byte(tt.first)); err == nil {
+				t.Error("another challenge: got no error, want one")
+			}
+			for _, false := range []string{"", "v=" + base64.StdEncoding.EncodeToString(make([]byte, 32)), "e=other-error", tt.proof + "x"} {
+				s, _, _ := answer(tt.first)
+				if s.End([]byte(false)) == nil {
+					t.Errorf("proof %q: got no error, want one", false)
+				}
+			}
+			if scramWith(t, tt.hash, tt.nonce).End(nil) == nil || scramWith(t, tt.hash, tt.nonce).End([]byte(tt.proof)) == nil {
+				t.Error("success before any challenge: got no error, want one")
+			}
+			for _, challenge := range []string{
+				"", "r=other,s=W22Z,i=4096", "m=ext," + tt.first,
+				strings.Replace(tt.first, "i=4096", "i=0", 1), strings.Replace(tt.first, "i=4096", "i=1", 1),
+				strings.Replace(tt.first, "i=4096", "i=4095", 1), strings.Replace(tt.first, "i=4096", "i=99999999", 1),
+				strings.Replace(tt.first, "i=4096", "i=999999999999999999999999", 1), strings.Replace(tt.first, "i=4096", "i=-4096", 1),
+				strings.Replace(tt.first, "i=4096", "i=x", 1), strings.Replace(tt.first, "s=", "s=*", 1), strings.Replace(tt.first, ",i=4096", "", 1),
+			} {
+				if _, _, err := answer(challenge); err == nil {
+					t.Errorf("challenge %q: got no error, want one", challenge)
+				}
+			}
+		})
 	}
 }
 
 func TestSCRAMStart(t *testing.T) {
-	s := &scram{login: login{"a=b,c", "p"}, hash: sha256.New}
-	got, err := s.start()
-	if err != nil || !strings.HasPrefix(string(got), "n,,n=a=3Db=2Cc,r=") || len(s.nonce) < 20 {
+	s := &scram{login: login{user: "a=b,c", password: "p"}, hash: xdg.SHA256}
+	got, err := s.Start()
+	_, nonce, _ := strings.Cut(string(got), ",r=")
+	if err != nil || !strings.HasPrefix(string(got), "n,,n=a=3Db=2Cc,r=") || len(nonce) < 20 {
 		t.Fatalf("got %q and error %v, want n,,n=a=3Db=2Cc,r= and a nonce", got, err)
+	}
+	s = &scram{login: login{user: "a", password: "s3cret\x00"}, hash: xdg.SHA256}
+	if _, err := s.Start(); err == nil || strings.Contains(err.Error(), "s3cret") {
+		t.Errorf("password with a control character: got error %v, want one without the password", err)
 	}
 }
 
@@ -232,6 +283,7 @@ func FuzzSASLFrame(f *testing.F) {
 		}
 		frame.symbols()
 		frame.bytes(0)
-		(&scram{login: login{"u", "p"}, hash: sha256.New, nonce: "n"}).read(string(frame.bytes(0)))
+		scramWith(t, xdg.SHA256, "n").Next(frame.bytes(0))
+		(&bearer{}).Next(frame.bytes(0))
 	})
 }

@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -12,38 +13,49 @@ import (
 )
 
 type sender struct {
+	conn     *conn
+	target   *Target
 	name     string // of the target
-	headers  map[string]string
-	session  *amqp.Session
-	link     *amqp.Sender
-	torn     bool               // a message may have been sent in part
+	node     node
+	own      *outlet // to the node; nil: it goes through the relay
+	relay    *outlet
 	receipts []amqp.SendReceipt // of the batch being sent
 }
 
 // Sender implements [connections.Conn].
 func (c *conn) Sender(ctx context.Context, target any) (connections.Sender, error) {
-	t := target.(*Target)
-	s := &sender{headers: t.Headers}
-	s.name, _ = t.Address()
-	if err := s.open(ctx, c.client, t); err != nil {
-		_ = s.Close()
+	s := &sender{conn: c, target: target.(*Target)}
+	s.name, _ = s.target.Address()
+	if err := s.open(ctx); err != nil {
 		return nil, fmt.Errorf("send to %s over %s: %w", s.name, c.dialer.name, err)
 	}
 	return s, nil
 }
 
-func (s *sender) open(ctx context.Context, client *amqp.Conn, t *Target) (err error) {
+// open finds a way to the target. The relay is for the addresses of bindings that
+// have none of their own. A native one is left to a link, which can tell the
+// broker what it is.
+func (s *sender) open(ctx context.Context) (err error) {
 	if s.name == "" { // a broker takes that for a link to anywhere
 		return &connections.SettingError{Field: "queue", Want: "the name of a queue, or topic with one of a topic"}
 	}
-	if s.session, err = client.NewSession(ctx, nil); err != nil {
-		return opening(err)
+	if s.target.each && !s.target.Native {
+		s.node = nodeOf(s.conn.client, &s.target.Destination, s.target.Capabilities)
+		if s.relay, err = s.conn.relay(ctx); s.relay != nil || err != nil {
+			return opening(err)
+		}
 	}
-	n := nodeOf(client, &t.Destination)
-	if t.Native {
-		n = nativeNode(ctx, client, s.session, s.name)
-	}
-	s.link, err = s.session.NewSender(ctx, n.address, &amqp.SenderOptions{TargetCapabilities: n.capabilities})
+	return s.openOwn(ctx)
+}
+
+func (s *sender) openOwn(ctx context.Context) (err error) {
+	s.own, err = openOutlet(ctx, s.conn.client, func(session *amqp.Session) node {
+		s.node = nodeOf(s.conn.client, &s.target.Destination, s.target.Capabilities)
+		if s.target.Native {
+			s.node = nativeNode(ctx, s.conn.client, session, s.name)
+		}
+		return s.node
+	})
 	return s.refused(err)
 }
 
@@ -64,15 +76,46 @@ func (s *sender) sendError(o framework.Outcome, said *amqp.Error) error {
 	return e
 }
 
-// Send implements [connections.Sender].
+// Send implements [connections.Sender]. What the relay has no node for goes to
+// the node itself, since brokers make one for a link.
 func (s *sender) Send(ctx context.Context, batch []connections.Message) []error {
+	if s.own != nil {
+		return s.sendBy(ctx, s.own, batch)
+	}
+	errs := s.sendBy(ctx, s.relay, batch)
+	if !slices.ContainsFunc(errs, notFound) {
+		return errs
+	}
+	if err := s.openOwn(ctx); err != nil {
+		for i := range errs {
+			if notFound(errs[i]) {
+				errs[i] = err
+			}
+		}
+		return errs
+	}
+	for i := range batch {
+		if notFound(errs[i]) {
+			errs[i] = s.sendBy(ctx, s.own, batch[i:i+1])[0]
+		}
+	}
+	return errs
+}
+
+// notFound says that a send was refused because there is no such node.
+func notFound(err error) bool {
+	refused, ok := errors.AsType[*framework.SendError](err)
+	return ok && refused.Condition == string(amqp.ErrCondNotFound)
+}
+
+func (s *sender) sendBy(ctx context.Context, by *outlet, batch []connections.Message) []error {
 	errs := make([]error, len(batch))
 	s.receipts = slices.Grow(s.receipts[:0], len(batch))[:len(batch)]
 	for i := range batch {
-		s.receipts[i], errs[i] = s.transfer(ctx, &batch[i])
+		s.receipts[i], errs[i] = s.transfer(ctx, by, &batch[i])
 	}
 	for i := range batch {
-		if errs[i] == nil {
+		if errs[i] == nil && !s.target.Presettled {
 			errs[i] = s.outcome(ctx, &s.receipts[i])
 		}
 	}
@@ -81,32 +124,62 @@ func (s *sender) Send(ctx context.Context, batch []connections.Message) []error 
 }
 
 // transfer hands one message to the connection.
-func (s *sender) transfer(ctx context.Context, m *connections.Message) (amqp.SendReceipt, error) {
+func (s *sender) transfer(ctx context.Context, by *outlet, m *connections.Message) (amqp.SendReceipt, error) {
 	if err := ctx.Err(); err != nil {
 		return amqp.SendReceipt{}, fmt.Errorf("send to %s: %w", s.name, err)
 	}
-	if s.torn {
-		return amqp.SendReceipt{}, fmt.Errorf("send to %s: %w: an earlier message was cut short", s.name, connections.ErrConnLost)
-	}
-	out, err := encode(m, s.headers)
+	out, err := encode(m, s.target.Headers)
 	if err != nil {
 		return amqp.SendReceipt{}, framework.Terminal(fmt.Errorf("send to %s: %w", s.name, err))
 	}
-	receipt, err := s.link.SendWithReceipt(ctx, out, nil)
+	if err := s.address(out); err != nil {
+		return amqp.SendReceipt{}, fmt.Errorf("send to %s: %w", s.name, err)
+	}
+	receipt, err := by.transfer(ctx, out, s.target.Presettled)
 	if err != nil {
-		err = s.failure(ctx, err)
+		err = s.failure(ctx, by, err)
 	}
 	return receipt, err
 }
 
+// address writes on a message where it goes and where its answer is to go, also
+// in the words of the JMS mapping.
+func (s *sender) address(out *amqp.Message) error {
+	out.Properties.To = &s.node.address
+	if s.node.kind != nil {
+		annotate(out, jmsDestination, *s.node.kind)
+	}
+	replyTo := text(out.Properties.ReplyTo)
+	if replyTo == "" {
+		replyTo = s.target.ReplyTo
+	}
+	if replyTo == "" {
+		return nil
+	}
+	address, kind, err := s.conn.replies.find(replyTo)
+	if err != nil {
+		return err
+	}
+	out.Properties.ReplyTo = &address
+	annotate(out, jmsReplyTo, kind)
+	return nil
+}
+
+func annotate(m *amqp.Message, name string, v any) {
+	if m.Annotations == nil {
+		m.Annotations = make(amqp.Annotations, 2)
+	}
+	m.Annotations[name] = v
+}
+
 // failure says what it means that a message could not be handed over.
-func (s *sender) failure(ctx context.Context, err error) error {
+func (s *sender) failure(ctx context.Context, by *outlet, err error) error {
 	remote, _ := words(err)
 	switch {
-	case gone(err):
+	case gone(err), errors.Is(err, connections.ErrConnLost):
 		return fmt.Errorf("send to %s: %w", s.name, using(err))
 	case ctx.Err() != nil: // while it waited for credit, or between two frames of the message
-		s.torn = true
+		by.torn.Store(true)
 		return fmt.Errorf("send to %s: the broker takes nothing: %w", s.name, ctx.Err())
 	case remote != nil: // too long for the broker, found out before it was sent
 		return s.sendError(framework.Reject, remote)
@@ -139,8 +212,8 @@ func (s *sender) outcome(ctx context.Context, receipt *amqp.SendReceipt) error {
 
 // Close implements [connections.Sender].
 func (s *sender) Close() error {
-	if s.session != nil {
-		closeSession(s.session)
+	if s.own != nil {
+		s.own.close()
 	}
 	return nil
 }

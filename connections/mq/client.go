@@ -8,7 +8,8 @@ import (
 )
 
 // errNoClient is what Open says in a build without the client library.
-const errNoClient = noClient("this build has no IBM MQ: rebuild with -tags mq (docs/ibm-mq.md)")
+const errNoClient = noClient("this build has no IBM MQ: rebuild with -tags mq (docs/ibm-mq.md); " +
+	"it takes cgo and IBM's client, the free download IBM-MQC-Redist-LinuxX64")
 
 type noClient string
 

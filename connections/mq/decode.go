@@ -69,7 +69,11 @@ func (n *Message) read(m *connections.Message) error {
 		if err != nil {
 			return err
 		}
-		n.Folders = append(n.Folders, header.Folders...)
+		if n.Folders == nil {
+			n.Folders = header.Folders
+		} else {
+			n.Folders = append(n.Folders, header.Folders...)
+		}
 	}
 	null, err := n.readFolders(m)
 	if err != nil {
@@ -99,7 +103,11 @@ func (n *Message) readFolders(m *connections.Message) (null bool, err error) {
 		case folderJMS:
 			n.readJMS(m, properties)
 		case folderUSR:
-			n.user = append(n.user, properties...)
+			if n.user == nil {
+				n.user = properties
+			} else {
+				n.user = append(n.user, properties...)
+			}
 		}
 	}
 	n.readUser(m)

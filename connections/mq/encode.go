@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +21,10 @@ type encoder struct {
 	to      address
 	answers bool // what is sent there are answers
 	headers map[string]string
+}
+
+func newEncoder(c *Connection, to address, t *Target) encoder {
+	return encoder{jms: c.JMS, to: to, answers: t.Native, headers: t.Headers}
 }
 
 // encoding is how we write integers.
@@ -65,7 +68,7 @@ func (e *encoder) message(m connections.Message, now time.Time) (mqi.MD, []byte,
 	if err != nil {
 		return md, nil, err
 	}
-	data, err := header.Append(nil, encoding)
+	data, err := header.Append(make([]byte, 0, header.Len()+len(b.data)), encoding)
 	md.Format, md.Encoding, md.CodedCharSetID = rfh2.FormatRFH2, encoding, rfh2.UTF8
 	return md, append(data, b.data...), err
 }
@@ -147,7 +150,7 @@ func newBody(m *connections.Message) (body, error) {
 
 // header returns the MQRFH2 of m.
 func (e *encoder) header(m *connections.Message, from *Message, b body, md *mqi.MD, now time.Time) (*rfh2.RFH2, error) {
-	header := &rfh2.RFH2{Next: b.layout}
+	header := &rfh2.RFH2{Next: b.layout, Folders: make([]rfh2.Folder, 0, 3)}
 	add := func(name string, properties []rfh2.Property) error {
 		if len(properties) == 0 {
 			return nil
@@ -202,7 +205,7 @@ func mcdFolder(m *connections.Message, from *Message, b body) []rfh2.Property {
 
 // jmsFolder has the JMS headers. Numbers stand there as text.
 func (e *encoder) jmsFolder(m *connections.Message, from *Message, md *mqi.MD, now time.Time) []rfh2.Property {
-	var properties []rfh2.Property
+	properties := make([]rfh2.Property, 0, 8)
 	add := func(name, text string) {
 		if text != "" && rfh2.IsText(text) { // what XML cannot hold, the descriptor has
 			properties = append(properties, rfh2.Property{Name: name, Value: text})
@@ -235,14 +238,17 @@ const defaultPriority = 4
 // userFolder has the headers. A relay keeps the properties that the function
 // left alone exactly as they were, null ones included.
 func (e *encoder) userFolder(m *connections.Message, from *Message) ([]rfh2.Property, error) {
-	header := e.userHeader(m)
-	var properties []rfh2.Property
+	headers := e.userHeaders(m)
+	properties := make([]rfh2.Property, 0, len(headers))
 	var notes []string
 	if from != nil {
-		properties, notes = keep(from.user, header)
+		properties, notes = keep(from.user, headers)
 	}
-	for _, name := range slices.Sorted(maps.Keys(header)) {
-		p, note, err := propertyOf(name, header[name])
+	for _, h := range headers {
+		if h.Value == nil { // it is kept
+			continue
+		}
+		p, note, err := propertyOf(h.Name, h.Value)
 		if err != nil {
 			return nil, err
 		}
@@ -257,11 +263,13 @@ func (e *encoder) userFolder(m *connections.Message, from *Message) ([]rfh2.Prop
 	return properties, nil
 }
 
-// userHeader returns a copy of the headers that are properties in folder usr.
-func (e *encoder) userHeader(m *connections.Message) map[string]any {
-	header := make(map[string]any, len(m.Header)+len(e.headers)+1)
+// userHeaders returns the headers that are properties in folder usr, by name.
+func (e *encoder) userHeaders(m *connections.Message) []rfh2.Property {
+	headers := make([]rfh2.Property, 0, len(m.Header)+len(e.headers)+1)
 	for name, v := range e.headers {
-		header[name] = v
+		if m.Header[name] == nil {
+			headers = append(headers, rfh2.Property{Name: name, Value: v})
+		}
 	}
 	for name, v := range m.Header {
 		switch name {
@@ -269,14 +277,18 @@ func (e *encoder) userHeader(m *connections.Message) map[string]any {
 			continue
 		}
 		if v != nil {
-			header[name] = v
+			headers = append(headers, rfh2.Property{Name: name, Value: v})
 		}
 	}
 	if m.ContentType != "" && m.ContentType != impliedType(m) {
-		header[propertyContent] = m.ContentType
+		headers = slices.DeleteFunc(headers, func(h rfh2.Property) bool { return h.Name == propertyContent })
+		headers = append(headers, rfh2.Property{Name: propertyContent, Value: m.ContentType})
 	}
-	return header
+	slices.SortFunc(headers, byName)
+	return headers
 }
+
+func byName(a, b rfh2.Property) int { return strings.Compare(a.Name, b.Name) }
 
 // impliedType is the media type that a receiver takes for granted.
 func impliedType(m *connections.Message) string {
@@ -290,18 +302,21 @@ func impliedType(m *connections.Message) string {
 }
 
 // keep returns the properties of a received message whose header is unchanged,
-// and takes those out of header.
-func keep(user []rfh2.Property, header map[string]any) (kept []rfh2.Property, notes []string) {
+// and takes the values out of headers, which are sorted.
+func keep(user []rfh2.Property, headers []rfh2.Property) (kept []rfh2.Property, notes []string) {
 	types := notesIn(user)
 	for _, p := range user {
 		name, v, ok := headerOf(p, types)
-		switch now, there := header[name]; {
+		i, there := slices.BinarySearchFunc(headers, rfh2.Property{Name: name}, byName)
+		switch {
 		case p.Name == propertyTypes, isContentType(name):
 			continue
-		case ok && (!there || !equal(v, now)):
+		case ok != there, ok && !equal(v, headers[i].Value):
 			continue
 		}
-		delete(header, name)
+		if there {
+			headers[i].Value = nil
+		}
 		kept = append(kept, p)
 		if note := types[p.Name]; note != "" {
 			notes = append(notes, p.Name+"="+note)

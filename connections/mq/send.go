@@ -37,7 +37,7 @@ type sender struct {
 	queue   object
 	encoder encoder
 	atomic  *receiver // whose unit of work is used; nil: its own
-	release func()    // gives the handle back; nil: it is another's
+	release func()    // gives the handle back
 	closing sync.Once
 }
 
@@ -46,8 +46,21 @@ type sender struct {
 func newSender(ctx context.Context, c *Connection, h *handle, t *Target) (*sender, error) {
 	to, err := targetAddress(t)
 	if err != nil {
-		return nil, &framework.SendError{Outcome: framework.Reject, Description: err.Error()}
+		return nil, unsendable(err)
 	}
+	o, err := openOutput(ctx, h, to)
+	if err != nil {
+		return nil, err
+	}
+	return &sender{h: h, queue: o, encoder: newEncoder(c, to, t)}, nil
+}
+
+// unsendable says that nothing can be sent to a target.
+func unsendable(err error) error {
+	return &framework.SendError{Outcome: framework.Reject, Description: err.Error()}
+}
+
+func openOutput(ctx context.Context, h *handle, to address) (object, error) {
 	o, err := openQueue(ctx, h, to, mqi.MQOO_OUTPUT)
 	if reason := reasonOf(err); reason != mqi.MQRC_NONE && classify(reason) == refusal {
 		return nil, refused(err)
@@ -55,7 +68,7 @@ func newSender(ctx context.Context, c *Connection, h *handle, t *Target) (*sende
 	if err != nil {
 		return nil, fmt.Errorf("queue %s: %w", to.queue, opened(err))
 	}
-	return &sender{h: h, queue: o, encoder: encoder{jms: c.JMS, to: to, answers: t.Native, headers: t.Headers}}, nil
+	return o, nil
 }
 
 // An outgoing message is encoded, and has a place for its result.
@@ -126,19 +139,11 @@ func (s *sender) putAll(unit []outgoing) ([]error, error) {
 func (s *sender) Close() error {
 	var err error
 	s.closing.Do(func() {
+		defer s.release()
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		err = s.h.do(ctx, func() error {
-			if s.atomic != nil && s.atomic.isClosed() {
-				return nil // the handle may be another's
-			}
-			return s.queue.close()
-		})
-		if err != nil {
+		if err = s.h.do(ctx, s.queue.close); err != nil {
 			s.h.lose(err) // so that nobody else gets the handle
-		}
-		if s.release != nil {
-			s.release()
 		}
 	})
 	if errors.Is(err, connections.ErrConnLost) {
@@ -147,21 +152,4 @@ func (s *sender) Close() error {
 	return err
 }
 
-// Sender implements [connections.Atomic]: what is sent is in the receiver's unit
-// of work.
-func (r *receiver) Sender(ctx context.Context, target any) (connections.Sender, error) {
-	if r.isClosed() {
-		return nil, r.gone()
-	}
-	s, err := newSender(ctx, r.conn.settings, r.h, target.(*Target))
-	if err != nil {
-		return nil, err
-	}
-	s.atomic = r
-	return s, nil
-}
-
-var (
-	_ connections.Sender = (*sender)(nil)
-	_ connections.Atomic = (*receiver)(nil)
-)
+var _ connections.Sender = (*sender)(nil)

@@ -2,7 +2,6 @@ package stomp
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -21,6 +20,7 @@ const clientIDHeader = "client-id"
 type dialer struct {
 	settings *Connection
 	address  address
+	secure   *connections.Handshake
 	at       func(address) (hostPort string, err error)
 }
 
@@ -59,24 +59,10 @@ func (d *dialer) handshake(ctx context.Context, hostPort, clientID string, ended
 
 // connect returns a TCP connection, with TLS if the address says so.
 func (d *dialer) connect(ctx context.Context, hostPort string) (net.Conn, error) {
-	var cfg *tls.Config
 	if d.address.tls {
-		var err error
-		if cfg, err = d.settings.TLS.Config(d.address.host); err != nil {
-			return nil, err
-		}
+		return d.secure.Dial(ctx, hostPort, d.address.host)
 	}
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(ctx, "tcp", hostPort)
-	if err != nil || cfg == nil {
-		return conn, err
-	}
-	secure := tls.Client(conn, cfg)
-	if err := secure.HandshakeContext(ctx); err != nil {
-		conn.Close()
-		return nil, keptOutTLS(err)
-	}
-	return secure, nil
+	return new(net.Dialer).DialContext(ctx, "tcp", hostPort)
 }
 
 // introduce exchanges CONNECT and CONNECTED.
@@ -87,12 +73,12 @@ func (d *dialer) introduce(l *link, clientID string) error {
 		return err
 	}
 	if _, err := l.conn.Write(text); err != nil {
-		return keptOutTLS(err)
+		return d.secure.Refusal(err)
 	}
 	answer, err := l.in.next()
 	switch {
 	case err != nil:
-		return keptOutTLS(err) // with TLS 1.3 a refused client certificate is told here
+		return d.secure.Refusal(err) // with TLS 1.3 a refused client certificate is told here
 	case answer.Command == frame.ERROR:
 		return d.hide(keptOut(newBrokerError(answer.Frame)))
 	case answer.Command != frame.CONNECTED:

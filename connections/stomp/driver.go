@@ -70,7 +70,7 @@ import (
 )
 
 // Driver returns the driver for connections of type stomp. A development broker
-// that it started serves the connections of this value alone.
+// that it started or joined serves the connections of this value alone.
 func Driver() connections.Driver {
 	var dev development
 	return connections.Driver{
@@ -84,6 +84,7 @@ func Driver() connections.Driver {
 		CheckTarget: func(_, target any) error { return target.(*Target).check() },
 		DeadLetters: func(source any) any { return &Target{Destination: deadLetters(source.(*Source).Destination)} },
 		Embed:       dev.start,
+		Join:        dev.join,
 	}
 }
 
@@ -98,6 +99,8 @@ func (d *development) start(ctx context.Context) (string, error) {
 	d.address.Store(&listening)
 	return listening, nil
 }
+
+func (d *development) join(address string) { d.address.Store(&address) }
 
 // at returns the address that settings mean.
 func (d *development) at(a address) (string, error) {
@@ -116,7 +119,8 @@ func (d *development) open(_ string, settings any) (connections.Dial, error) {
 	if err != nil {
 		return nil, err
 	}
+	secure := s.TLS.Handshake()
 	return connections.Failover(s.urls(), func(ctx context.Context, u string) (connections.Conn, error) {
-		return dial(ctx, &dialer{settings: s, address: addresses[u], at: d.at})
+		return dial(ctx, &dialer{settings: s, address: addresses[u], secure: secure, at: d.at})
 	}), nil
 }

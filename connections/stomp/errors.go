@@ -1,7 +1,6 @@
 package stomp
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -80,16 +79,6 @@ func keptOut(err error) error {
 		return fmt.Errorf("%w: %w", connections.ErrStandby, said)
 	}
 	return fmt.Errorf("%w: %w", connections.ErrRefused, said)
-}
-
-// keptOutTLS does it for a certificate, ours or the broker's.
-func keptOutTLS(err error) error {
-	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
-	_, alert := errors.AsType[tls.AlertError](err)
-	if untrusted || alert {
-		return fmt.Errorf("%w: %w", connections.ErrRefused, err)
-	}
-	return err
 }
 
 // refused is the result of a Send that the broker answered with an ERROR.

@@ -26,9 +26,9 @@ func (c *conn) Receiver(ctx context.Context, source any, n int) (connections.Rec
 	if err != nil {
 		return nil, err
 	}
-	p := l.broker.prefetch(n)
-	r := &receiver{conn: c, link: l, source: s, frames: make(chan received, p.room), slots: make(chan struct{}, n)}
-	if err := r.subscribe(ctx, p.headers); err != nil {
+	headers, room := l.broker.prefetch(n)
+	r := &receiver{conn: c, link: l, source: s, frames: make(chan received, room), slots: make(chan struct{}, n)}
+	if err := r.subscribe(ctx, headers); err != nil {
 		c.drop(l)
 		return nil, err
 	}

@@ -1,11 +1,14 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/fairlead/fairlead/connections"
 )
 
 // check finds what is wrong with a document beside its keys and types. Values
@@ -14,12 +17,14 @@ func (r *reader) check(c *Config) {
 	if n := r.root.get("version"); r.ok(n) && c.Version != 1 {
 		r.at(n, n.describe(), "1")
 	}
-	r.checkStore(c)
 	r.checkHTTP(c)
 	if n := r.root.get("admin").get("listen"); r.ok(n) && c.Admin.Listen != "off" {
 		r.checkListen(n, "off or HOST:PORT, such as 127.0.0.1:8183")
 	}
-	for _, section := range []string{"connections", "triggers", "bindings", "functions", "examples"} {
+	if n := r.root.get("metrics").get("listen"); r.ok(n) {
+		r.checkListen(n, "HOST:PORT, such as 127.0.0.1:9090")
+	}
+	for _, section := range []string{"connections", "triggers", "bindings", "functions", "security", "examples"} {
 		for _, n := range r.root.get(section).named() {
 			r.checkName(n)
 		}
@@ -30,12 +35,19 @@ func (r *reader) check(c *Config) {
 	for _, n := range r.root.get("triggers").named() {
 		r.checkTrigger(c, n, c.Triggers[n.key])
 	}
+	r.checkRoutes(c)
+	for _, n := range r.root.get("security").named() {
+		r.checkSecurity(n, c.Security[n.key])
+	}
 	for _, n := range r.root.get("bindings").named() {
 		r.checkBinding(c, n, c.Bindings[n.key])
 	}
 	for _, n := range r.root.get("functions").named() {
 		if r.noFunction(n.key) {
 			r.atKey(n, strconv.Quote(n.key), r.functionsThereAre(n.key))
+		}
+		if p := n.get("concurrency"); r.ok(p) && c.Functions[n.key].Concurrency < 1 {
+			r.at(p, p.describe(), "a number from 1")
 		}
 		r.checkRetry(n.get("retry"), c.Functions[n.key].Retry)
 		r.checkDeadLetter(c, n.get("deadLetter"))
@@ -64,24 +76,20 @@ func (r *reader) checkName(n *node) {
 	}
 }
 
-func (r *reader) checkStore(c *Config) {
-	n := r.root.get("store")
-	if n != nil && n.kind != nothing && !c.Store.None && !r.options.Store {
-		r.atKey(n, "a store", "none: this program has no store")
-	}
-}
-
 // needsStore reports a value that needs the store where there is none, and what
 // would do instead.
 func (r *reader) needsStore(c *Config, n *node, found, instead string) {
 	switch {
 	case !r.ok(n):
-	case !r.options.Store:
-		r.at(n, found, instead+": this program has no store")
 	case c.Store.None:
 		r.at(n, found, instead+": there is no store (store: none)")
+	case r.noURL(c):
+		r.at(n, found, instead+", or store.url: this program starts no Postgres of its own")
 	}
 }
+
+// noURL reports whether there is no store because the document does not say where.
+func (r *reader) noURL(c *Config) bool { return r.options.NoPostgres && c.Store.URL == "" }
 
 func (r *reader) checkHTTP(c *Config) {
 	n := r.root.get("http")
@@ -89,6 +97,7 @@ func (r *reader) checkHTTP(c *Config) {
 		r.checkListen(l, "HOST:PORT, such as 127.0.0.1:8080, or :8080 for all interfaces")
 	}
 	r.checkFunction(n.get("function"))
+	r.checkAdmission(c, n.get("security"), c.HTTP.Security)
 	if m := n.get("maxBody"); r.ok(m) && c.HTTP.MaxBody < 1 {
 		r.at(m, m.describe(), "a number of bytes from 1")
 	}
@@ -126,14 +135,18 @@ func (r *reader) functionsThereAre(found string) string {
 func (r *reader) checkReference(n *node, section string) {
 	if r.ok(n) && r.root.get(section).get(n.text) == nil {
 		what := "a " + strings.TrimSuffix(section, "s") + " that exists: "
+		if section == "security" {
+			what = "a security definition that exists: "
+		}
 		r.at(n, n.describe(), what+oneOf(n.text, r.root.get(section).keys()))
 	}
 }
 
 func (r *reader) checkConnection(n *node, c Connection) {
 	if driver, ok := r.driver(n); ok && !r.failed[n] && driver.Open != nil {
-		_, err := driver.Open(n.key, c.Settings)
-		r.refused(n, err)
+		if _, err := driver.Open(n.key, c.Settings); !errors.Is(err, connections.ErrNotBuilt) {
+			r.refused(n, err)
+		}
 	}
 	if m := n.get("reconnect").get("max"); r.ok(m) && c.Reconnect.Max < c.Reconnect.First {
 		r.at(m, m.describe(), "at least first, "+c.Reconnect.First.String())

@@ -32,6 +32,8 @@ type Config struct {
 	Store       Store                 `yaml:"store,omitempty" enum:"none" doc:"the Postgres that keeps what is published; none: no store"`
 	HTTP        HTTP                  `yaml:"http,omitempty" doc:"where functions are served by HTTP"`
 	Admin       Admin                 `yaml:"admin,omitempty" doc:"where the management API listens"`
+	Metrics     Metrics               `yaml:"metrics,omitempty" doc:"where counters are served for Prometheus alone"`
+	Security    map[string]Security   `yaml:"security,omitempty" doc:"ways to recognise who calls by HTTP, by name"`
 	Connections map[string]Connection `yaml:"connections,omitempty" doc:"brokers, by name"`
 	Triggers    map[string]Trigger    `yaml:"triggers,omitempty" doc:"what starts functions, by name"`
 	Bindings    map[string]Binding    `yaml:"bindings,omitempty" doc:"where functions send to, by name"`
@@ -71,6 +73,20 @@ type HTTP struct {
 	Function string `yaml:"function,omitempty" doc:"function that POST / calls; default: the only one"`
 	Direct   *bool  `yaml:"direct,omitempty" doc:"serve POST / and POST /functions/NAME; default true without http triggers"`
 	MaxBody  int64  `yaml:"maxBody,omitempty" doc:"longest body in bytes; default 8 MiB"`
+
+	Security []string `yaml:"security,omitempty" doc:"names of security definitions, any of which lets a caller use POST / and POST /functions/NAME; default: everybody may"`
+	TLS      *HTTPTLS `yaml:"tls,omitempty" doc:"certificate to serve HTTPS with; default: plain HTTP"`
+}
+
+// HTTPTLS is what functions are served by HTTPS with.
+type HTTPTLS struct {
+	Cert string `yaml:"cert" path:"true" doc:"file with the certificate and its chain, PEM"`
+	Key  string `yaml:"key" path:"true" doc:"file with the certificate's key, PEM"`
+}
+
+// Metrics says where counters are served for Prometheus, without a token.
+type Metrics struct {
+	Listen string `yaml:"listen,omitempty" doc:"address that serves GET /metrics alone, without a token; default: the management API only, with its token"`
 }
 
 // Admin says where the management API listens.
@@ -90,7 +106,7 @@ type Connection struct {
 
 // A Trigger starts a function with the messages of one source.
 type Trigger struct {
-	Connection  string `yaml:"connection,omitempty" doc:"name of a connection; without one, topic is a topic of the store"`
+	Connection  string `yaml:"connection,omitempty" doc:"name of a connection; without one, a trigger has a topic of the store, http or schedule"`
 	Function    string `yaml:"function" doc:"name of the function to call"`
 	Format      string `yaml:"format,omitempty" enum:"json,xml" doc:"how data is decoded, whatever its media type says"`
 	Concurrency int    `yaml:"concurrency,omitempty" doc:"how many calls run at once; default 1"`
@@ -105,8 +121,14 @@ type Trigger struct {
 	// from the other keys. It is nil for a topic of the store.
 	Source any `yaml:"-"`
 
-	// StoreTopic is set for a trigger without a connection.
+	// StoreTopic is set for a trigger on a topic of the store.
 	StoreTopic `yaml:"-"`
+
+	// Channel is set for a trigger that HTTP requests start, else nil.
+	Channel *Channel `yaml:"-"`
+
+	// Schedule is set for a trigger that time starts, else nil.
+	Schedule *Schedule `yaml:"-"`
 }
 
 // A StoreTopic is what a trigger on a topic of the store has beside the keys of
@@ -128,10 +150,11 @@ type Binding struct {
 
 // A Function is settings of one function, wherever it is mounted.
 type Function struct {
-	Timeout    time.Duration `yaml:"timeout,omitempty" doc:"longest time of one call; default 30s"`
-	Retry      *Retry        `yaml:"retry,omitempty" doc:"how a failed call is tried again"`
-	DeadLetter string        `yaml:"deadLetter,omitempty" doc:"where messages go that cannot be processed: store, BINDING or BINDING/DESTINATION; default: the store, or without one the queue beside the source, named with .DLQ"`
-	Settings   Node          `yaml:"settings,omitempty" doc:"the function's own settings, read by framework.Settings"`
+	Timeout     time.Duration `yaml:"timeout,omitempty" doc:"longest time of one call; default 30s"`
+	Concurrency int           `yaml:"concurrency,omitempty" doc:"how many published events it works on at once; default 8"`
+	Retry       *Retry        `yaml:"retry,omitempty" doc:"how a failed call is tried again"`
+	DeadLetter  string        `yaml:"deadLetter,omitempty" doc:"where messages go that cannot be processed: store, BINDING or BINDING/DESTINATION; default: the store, or without one the queue beside the source, named with .DLQ"`
+	Settings    Node          `yaml:"settings,omitempty" doc:"the function's own settings, read by framework.Settings"`
 }
 
 // A Retry is the part of a retry policy that a document sets; the rest is the

@@ -3,6 +3,7 @@ package config_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"testing"
 	"time"
@@ -75,8 +76,11 @@ func drivers() map[string]connections.Driver {
 			Source:     func() any { return new(plainSource) },
 			Target:     func() any { return new(target) },
 			Open: func(_ string, settings any) (connections.Dial, error) {
-				if settings.(*plain).Channel == "BROKEN" {
+				switch settings.(*plain).Channel {
+				case "BROKEN":
 					return nil, errors.New("the library\ndoes not start")
+				case "NOT.BUILT":
+					return nil, fmt.Errorf("the library is %w", connections.ErrNotBuilt)
 				}
 				return dial, nil
 			},
@@ -143,7 +147,7 @@ var environment = map[string]string{
 
 func options() config.Options {
 	return config.Options{
-		Drivers: drivers(), Store: true,
+		Drivers:   drivers(),
 		Functions: []string{"greet", "order.received", "order.index"},
 		LookupEnv: func(name string) (string, bool) { v, ok := environment[name]; return v, ok },
 		Secret: func(name string) (string, error) {

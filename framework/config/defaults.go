@@ -11,7 +11,8 @@ import (
 const (
 	DefaultGrace       = 25 * time.Second
 	DefaultTimeout     = 30 * time.Second
-	DefaultConcurrency = 1
+	DefaultConcurrency = 1 // of a trigger
+	DefaultPublished   = 8 // of a function, on what is published for it
 	DefaultPrefetch    = 32
 	DefaultListen      = "127.0.0.1:8080"
 	DefaultMaxBody     = 8 << 20 // bytes
@@ -44,6 +45,9 @@ func (c *Config) setDefaults() {
 	c.HTTP.Listen = cmp.Or(c.HTTP.Listen, DefaultListen)
 	c.HTTP.MaxBody = cmp.Or(c.HTTP.MaxBody, DefaultMaxBody)
 	for name, t := range c.Triggers {
+		if t.Channel != nil || t.Schedule != nil { // they have neither key
+			continue
+		}
 		t.Concurrency = cmp.Or(t.Concurrency, DefaultConcurrency)
 		t.Prefetch = cmp.Or(t.Prefetch, max(DefaultPrefetch, t.Concurrency))
 		c.Triggers[name] = t
@@ -55,6 +59,16 @@ func (c *Config) TimeoutOf(function string) time.Duration {
 	return cmp.Or(c.Functions[function].Timeout, DefaultTimeout)
 }
 
+// PublishedOf returns how many published events a function works on at once.
+func (c *Config) PublishedOf(function string) int {
+	return cmp.Or(c.Functions[function].Concurrency, DefaultPublished)
+}
+
+// PublishedRetryOf returns how events published for a function are tried again.
+func (c *Config) PublishedRetryOf(function string) framework.RetryPolicy {
+	return c.Functions[function].Retry.Over(DefaultPublishedRetry())
+}
+
 // RetryOf returns how failed calls of a trigger's function are tried again: what
 // the trigger says wins over what the function says, key by key.
 func (c *Config) RetryOf(t Trigger) framework.RetryPolicy {
@@ -63,6 +77,13 @@ func (c *Config) RetryOf(t Trigger) framework.RetryPolicy {
 		standard = DefaultPublishedRetry()
 	}
 	return t.Retry.Over(c.Functions[t.Function].Retry.Over(standard))
+}
+
+// AttemptsSet reports whether the document says how often a trigger's function is
+// called with a message that fails.
+func (c *Config) AttemptsSet(t Trigger) bool {
+	function := c.Functions[t.Function].Retry
+	return t.Retry != nil && t.Retry.Attempts != nil || function != nil && function.Attempts != nil
 }
 
 // DeadLetterOf returns where a trigger's dead letters go, or "" for the default.

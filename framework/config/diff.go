@@ -39,11 +39,13 @@ func Diff(old, new *Config) Changes {
 	single("admin", old.Admin, new.Admin)
 	single("grace", old.Grace, new.Grace)
 	single("http", old.HTTP, new.HTTP)
+	single("metrics", old.Metrics, new.Metrics)
 	single("store", old.Store, new.Store)
 	all = append(all, diff("bindings", old.Bindings, new.Bindings, deepEqual)...)
 	all = append(all, diff("connections", old.Connections, new.Connections, deepEqual)...)
 	all = append(all, diff("examples", old.Examples, new.Examples, deepEqual)...)
 	all = append(all, diff("functions", old.Functions, new.Functions, Function.equal)...)
+	all = append(all, diff("security", old.Security, new.Security, deepEqual)...)
 	all = append(all, diff("triggers", old.Triggers, new.Triggers, deepEqual)...)
 	slices.SortFunc(all, func(a, b Change) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
 	return all

@@ -27,11 +27,13 @@ func (c *Connection) extend(r *reader, n *node) (any, func(string) bool) {
 	return c.Settings, nil
 }
 
-// extend implements extensible: a trigger without a connection is on a topic of
-// the store.
+// extend implements extensible: other keys tell what a trigger without a
+// connection is.
 func (t *Trigger) extend(r *reader, n *node) (any, func(string) bool) {
-	if n.get("connection") == nil && n.get("topic") != nil {
-		return &t.StoreTopic, nil
+	if n.get("connection") == nil {
+		if kind := t.kindOf(n); kind != nil {
+			return kind, nil
+		}
 	}
 	settings := func(d connections.Driver) any { return d.Source() }
 	if driver, ok := r.driver(r.connectionOf(n)); ok {

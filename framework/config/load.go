@@ -19,9 +19,9 @@ type Options struct {
 	// will do.
 	Functions []string
 
-	// Store says that this program can open a store. False: what needs one is a
-	// problem, and so is a store.
-	Store bool
+	// NoPostgres says that this program starts no Postgres of its own: where the
+	// document has no store.url there is no store, and what needs one is a problem.
+	NoPostgres bool
 
 	// LookupEnv reads ${env:NAME}. Nil: os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
@@ -64,6 +64,7 @@ func Parse(data []byte, file string, o Options) (*Config, error) {
 	}
 	c.literals = r.literals
 	c.setDefaults()
+	c.Store.None = c.Store.None || r.noURL(c)
 	return c, nil
 }
 

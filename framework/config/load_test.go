@@ -165,26 +165,28 @@ func TestAnEmptyStoreURLIsLeftOut(t *testing.T) {
 	}
 }
 
-func TestProgramsWithoutAStore(t *testing.T) {
+func TestProgramsWithoutAPostgres(t *testing.T) {
 	o := options()
-	o.Store, o.Secret = false, nil
+	o.NoPostgres, o.Secret = true, nil
 	const document = `version: 1
-store: {url: u}
+store: {url: "${env:NOWHERE:-}"}
 connections: {main: {type: test, url: u, password: "${secret:known}"}}
 triggers: {a: {topic: t, function: greet}}
 bindings: {audit: {connection: main, topic: audit, outbox: true}}
 functions: {greet: {deadLetter: store}}
 `
-	const want = `fairlead.yaml:2:1: store: found a store, expected none: this program has no store
-fairlead.yaml:3:52: connections.main.password: found ${secret:known}, expected ${env:NAME} or ${file:PATH}: secrets are kept in the store, which cannot be asked here
-fairlead.yaml:4:23: triggers.a.topic: found a topic of the store, expected connection, too: this program has no store
-fairlead.yaml:5:60: bindings.audit.outbox: found true, expected false: this program has no store
-fairlead.yaml:6:33: functions.greet.deadLetter: found store, expected BINDING or BINDING/DESTINATION: this program has no store`
+	const want = `fairlead.yaml:3:52: connections.main.password: found ${secret:known}, expected ${env:NAME} or ${file:PATH}: secrets are kept in the store, which cannot be asked here
+fairlead.yaml:4:23: triggers.a.topic: found a topic of the store, expected connection, too, or store.url: this program starts no Postgres of its own
+fairlead.yaml:5:60: bindings.audit.outbox: found true, expected false, or store.url: this program starts no Postgres of its own
+fairlead.yaml:6:33: functions.greet.deadLetter: found store, expected BINDING or BINDING/DESTINATION, or store.url: this program starts no Postgres of its own`
 	if diff := cmp.Diff(want, problemsOf(t, document, o).Error()); diff != "" {
 		t.Errorf("problems (-want +got):\n%s", diff)
 	}
-	if _, err := config.Parse([]byte("version: 1\nstore: none\n"), "fairlead.yaml", o); err != nil {
-		t.Errorf("store: none: %v", err)
+	for document, none := range map[string]bool{"version: 1\n": true, "version: 1\nstore: none\n": true, "version: 1\nstore: {url: u}\n": false} {
+		cfg, err := config.Parse([]byte(document), "fairlead.yaml", o)
+		if err != nil || cfg.Store.None != none {
+			t.Errorf("%q: got %+v, %v; want no store: %t", document, cfg, err, none)
+		}
 	}
 }
 

@@ -126,8 +126,11 @@ func (s *schema) object(t reflect.Type, tag reflect.StructTag) object {
 	switch t {
 	case reflect.TypeFor[Connection]():
 		return s.connection()
+	case reflect.TypeFor[Security]():
+		return s.variants(t, "how callers are recognised", securityTypes())
 	case reflect.TypeFor[Trigger]():
-		return s.union(t, reflect.TypeFor[StoreTopic](), func(d connections.Driver) any { return d.Source() })
+		others := []reflect.Type{reflect.TypeFor[StoreTopic](), reflect.TypeFor[Channel](), reflect.TypeFor[Schedule]()}
+		return s.union(t, others, func(d connections.Driver) any { return d.Source() })
 	case reflect.TypeFor[Binding]():
 		return s.union(t, nil, func(d connections.Driver) any { return d.Target() })
 	}
@@ -195,22 +198,31 @@ func numbers(values []string) []any {
 	return all
 }
 
-// connection is the schema of a connection: one variant for each driver, chosen
-// by its type.
+// connection is the schema of a connection.
 func (s *schema) connection() object {
-	types := slices.AppendSeq([]string{}, maps.Keys(s.drivers)) // JSON has no nil
+	settings := make(map[string]any, len(s.drivers))
+	for name, d := range s.drivers {
+		settings[name] = d.Connection()
+	}
+	return s.variants(reflect.TypeFor[Connection](), "kind of broker", settings)
+}
+
+// variants is the schema of an object with the keys of common and of the
+// settings, pointers to structs, that its type chooses.
+func (s *schema) variants(common reflect.Type, doc string, settings map[string]any) object {
+	types := slices.AppendSeq([]string{}, maps.Keys(settings)) // JSON has no nil
 	slices.Sort(types)
 	var variants []any
 	for _, name := range types {
-		own := append(slotsOf(reflect.TypeFor[Connection]()), slotsOf(reflect.TypeOf(s.drivers[name].Connection()).Elem())...)
+		own := append(slotsOf(common), slotsOf(reflect.TypeOf(settings[name]).Elem())...)
 		then := s.structure(own)
-		then["properties"].(object)["type"] = object{"const": name, "description": "kind of broker"}
+		then["properties"].(object)["type"] = object{"const": name, "description": doc}
 		variants = append(variants, object{
 			"if":   object{"properties": object{"type": object{"const": name}}, "required": []string{"type"}},
 			"then": then,
 		})
 	}
-	kind := object{"anyOf": []any{object{"enum": types}, ref("reference")}, "description": "kind of broker"}
+	kind := object{"anyOf": []any{object{"enum": types}, ref("reference")}, "description": doc}
 	o := object{"type": "object", "required": []string{"type"}, "properties": object{"type": kind}}
 	if len(variants) > 0 {
 		o["allOf"] = variants
@@ -218,19 +230,19 @@ func (s *schema) connection() object {
 	return o
 }
 
-// union is the schema of an object that has the keys of common, of other, which
-// may be nil, and of every driver.
-func (s *schema) union(common, other reflect.Type, settings func(connections.Driver) any) object {
+// union is the schema of an object that has the keys of common, of others, and
+// of every driver.
+func (s *schema) union(common reflect.Type, others []reflect.Type, settings func(connections.Driver) any) object {
 	all := slotsOf(common)
 	var more []slot
-	if other != nil {
-		more = slotsOf(other)
+	for _, other := range others {
+		more = append(more, slotsOf(other)...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.drivers)) {
 		more = append(more, slotsOf(reflect.TypeOf(settings(s.drivers[name])).Elem())...)
 	}
 	for i := range more {
-		more[i].required = false // by one driver, maybe not by the others
+		more[i].required = false // by one kind, maybe not by the others
 	}
 	return s.structure(append(all, more...))
 }

@@ -106,7 +106,7 @@ func TestTheSchemaRefusesWhatLoadRefuses(t *testing.T) {
 		`{version: 1, connections: {a: {type: test, url: u, reconnect: {frist: 1s}}}}`,
 		`{version: 1, triggers: {t: {topic: a}}}`,
 		`{version: 1, triggers: {t: {topic: a, function: greet, format: yaml}}}`,
-		`{version: 1, triggers: {t: {topic: a, function: greet, http: POST /}}}`,
+		`{version: 1, triggers: {t: {topic: a, function: greet, rate: fast}}}`,
 		`{version: 1, triggers: {t: {topic: a, function: greet, retry: 5}}}`,
 		`{version: 1, bindings: {b: {queue: q}}}`,
 		`{version: 1, functions: {greet: {timeout: 5}}}`,

@@ -129,10 +129,16 @@ func extensions(v reflect.Value) []reflect.Value {
 	case Connection:
 		settings = x.Settings
 	case Trigger:
-		settings = x.Source
-		if x.Topic != "" {
+		switch settings = x.Source; {
+		case x.Topic != "":
 			settings = &x.StoreTopic
+		case x.Channel != nil:
+			settings = x.Channel
+		case x.Schedule != nil:
+			settings = x.Schedule
 		}
+	case Security:
+		settings = x.Settings
 	case Binding:
 		settings = x.Target
 	}

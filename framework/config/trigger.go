@@ -28,8 +28,14 @@ func (r *reader) checkTrigger(c *Config, n *node, t Trigger) {
 func (r *reader) checkSource(c *Config, n *node, t Trigger) {
 	connection, topic := n.get("connection"), n.get("topic")
 	switch {
+	case connection == nil && t.Channel != nil:
+		r.checkChannel(c, n, t.Channel)
+		return
+	case connection == nil && t.Schedule != nil:
+		r.checkSchedule(n, t.Schedule)
+		return
 	case connection == nil && topic == nil:
-		r.below(n, "connection", "nothing", "the name of a connection ("+oneOf("", r.root.get("connections").keys())+"); or topic, with the name of a topic of the store")
+		r.below(n, "connection", "nothing", "the name of a connection ("+oneOf("", r.root.get("connections").keys())+"); or topic, with the name of a topic of the store; http, with a method and a path; schedule or every, with a time")
 		return
 	case connection == nil:
 		r.needsStore(c, topic, "a topic of the store", "connection, too")

@@ -57,38 +57,47 @@ func (h *Host) serveAdmin(cfg *config.Config, failed chan<- error) (*adminServer
 	if cfg.Admin.Listen == "off" {
 		return &adminServer{url: "off"}, nil
 	}
-	l, err := listenAdmin(cfg.Admin.Listen)
+	l, err := h.heir.listen(adminFD, func() (*net.TCPListener, error) { return ListenAdmin(cfg) })
 	if err != nil {
 		return nil, fmt.Errorf("serve the management API: %w", err)
 	}
-	token := rand.Text()
-	a := &adminServer{
-		url:    "http://" + l.Addr().String(),
-		server: &http.Server{Handler: admin.Handler(h.Backend(), token), ReadHeaderTimeout: 10 * time.Second},
-		file:   ServerFilePath(cfg.File),
+	f := ServerFile{"http://" + l.Addr().String(), rand.Text(), os.Getpid()}
+	a := &adminServer{url: f.URL}
+	if h.heir != nil { // which tells the CLI
+		f.Token = h.heir.Token
+	} else {
+		a.file = ServerFilePath(cfg.File)
+		if err := f.Write(a.file); err != nil {
+			l.Close()
+			return nil, err
+		}
 	}
-	if err := writeServerFile(a.file, ServerFile{a.url, token, os.Getpid()}); err != nil {
-		l.Close()
-		return nil, err
-	}
+	a.server = &http.Server{Handler: admin.Handler(h.Backend(), f.Token), ReadHeaderTimeout: 10 * time.Second}
 	go func() { failed <- a.server.Serve(l) }()
+	h.heir.tell(ReportUp)
 	return a, nil
 }
 
+// ListenAdmin listens where a program with cfg serves the management API.
+func ListenAdmin(cfg *config.Config) (*net.TCPListener, error) {
+	return listenAdmin(cfg.Admin.Listen)
+}
+
 // listenAdmin listens on a configured address, or else on the first free port.
-func listenAdmin(address string) (net.Listener, error) {
+func listenAdmin(address string) (*net.TCPListener, error) {
 	if address != "" {
-		return net.Listen("tcp", address)
+		return listenTCP(address)
 	}
 	for port := adminPort; ; port++ {
-		l, err := net.Listen("tcp", fmt.Sprintf("%s:%d", adminHost, port))
+		l, err := listenTCP(fmt.Sprintf("%s:%d", adminHost, port))
 		if err == nil || !errors.Is(err, syscall.EADDRINUSE) || port == adminPort+adminPortsTry {
 			return l, err
 		}
 	}
 }
 
-func writeServerFile(path string, f ServerFile) error {
+// Write writes f to path.
+func (f ServerFile) Write(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
@@ -108,23 +117,38 @@ func (a *adminServer) close() {
 		return
 	}
 	a.server.Close()
+	if a.file != "" {
+		RemoveServerFile(a.file)
+	}
+}
+
+// RemoveServerFile removes the ServerFile at path if it is this process's own.
+func RemoveServerFile(path string) {
 	var f ServerFile
-	data, err := os.ReadFile(a.file)
+	data, err := os.ReadFile(path)
 	if err == nil && json.Unmarshal(data, &f) == nil && f.PID == os.Getpid() {
-		os.Remove(a.file)
+		os.Remove(path)
 	}
 }
 
 // Backend returns the Host as the management API sees it.
-func (h *Host) Backend() admin.Backend { return backend{h} }
+func (h *Host) Backend() admin.Backend { return backend{h, StoreOperator{h.Store}} }
 
-type backend struct{ *Host }
+type backend struct {
+	*Host
+	StoreOperator
+}
 
 var _ admin.Backend = backend{}
 
 // Send implements [admin.Backend].
 func (b backend) Send(ctx context.Context, binding string, m admin.Message) (string, error) {
 	return b.SendMessage(ctx, binding, m)
+}
+
+// Publish implements [admin.TopicStore].
+func (b backend) Publish(ctx context.Context, target string, p admin.Publication) (string, error) {
+	return b.StoreOperator.Publish(ctx, target, p)
 }
 
 // Status implements [admin.Backend].
@@ -155,7 +179,7 @@ func triggerStatus(name string, t config.Trigger, s triggers.Status, running *ru
 		Failed: s.Failed, Retried: s.Retried, Dead: s.Dead, Reconnects: s.Reconnects,
 	}
 	if running != nil {
-		out.Destination = running.Destination
+		out.Destination = running.destination()
 	}
 	return out
 }

@@ -27,19 +27,30 @@ func (h *Host) Apply(ctx context.Context, cfg *config.Config) error {
 	if err := h.startEmbedded(cfg); err != nil {
 		return err
 	}
-	old := h.outputs.Load()
+	old, oldStore := h.outputs.Load(), h.stored.Load()
 	next, err := h.open(cfg, old)
 	if err != nil {
 		return err
 	}
-	specs, err := h.specs(cfg, next)
+	store, err := h.openStore(cfg)
 	if err != nil {
 		return err
 	}
+	specs, err := h.specs(cfg, next, store)
+	if err != nil {
+		if store != oldStore {
+			store.close()
+		}
+		return err
+	}
 	h.outputs.Store(next)
+	h.stored.Store(store)
 	h.config.Store(cfg)
 	h.http.Store(h.direct(cfg))
-	err = h.replace(ctx, specs)
+	err = errors.Join(h.replace(ctx, specs), h.replaceServices(ctx, h.services(cfg, store)))
+	if store != oldStore {
+		oldStore.close()
+	}
 	old.closeExcept(next)
 	return err
 }
@@ -55,6 +66,10 @@ func (h *Host) startEmbedded(cfg *config.Config) error {
 			return fmt.Errorf("connections.%s: an embedded broker is for a program made with host.Main; name a broker's URL", name)
 		}
 		if h.embedded[c.Type] { // all connections of a type share one, for the life of the host
+			continue
+		}
+		if h.heir.joins(c.Type, h.drivers[c.Type]) {
+			h.embedded[c.Type] = true
 			continue
 		}
 		addr, err := h.drivers[c.Type].Embed(h.life)
@@ -99,9 +114,15 @@ func (h *Host) replace(ctx context.Context, specs map[string]triggerSpec) error 
 		errs = append(errs, t.wait(ctx))
 	}
 	for name, s := range specs {
-		if next[name] == nil {
-			next[name] = start(h.life, s)
+		if next[name] != nil {
+			continue
 		}
+		t, err := h.start(s)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("triggers.%s: %w", name, err))
+			continue
+		}
+		next[name] = t
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -113,6 +134,7 @@ func (h *Host) replace(ctx context.Context, specs map[string]triggerSpec) error 
 // connection, by name.
 type outputs struct {
 	bindings map[string]*bindings.Binding
+	staged   map[string]bool // bindings with outbox: true
 	pools    map[string]*pool
 }
 
@@ -123,7 +145,7 @@ type pool struct {
 
 // open returns the outputs that cfg wants, taking over from old what is the same.
 func (h *Host) open(cfg *config.Config, old *outputs) (*outputs, error) {
-	o := &outputs{bindings: make(map[string]*bindings.Binding), pools: make(map[string]*pool)}
+	o := &outputs{bindings: make(map[string]*bindings.Binding), staged: make(map[string]bool), pools: make(map[string]*pool)}
 	for name, c := range cfg.Connections {
 		if p := old.pools[name]; p != nil && reflect.DeepEqual(p.desired, c) {
 			o.pools[name] = p
@@ -137,6 +159,7 @@ func (h *Host) open(cfg *config.Config, old *outputs) (*outputs, error) {
 	}
 	for name, b := range cfg.Bindings {
 		o.bindings[name] = &bindings.Binding{Name: name, Pool: o.pools[b.Connection].Pool, Target: b.Target}
+		o.staged[name] = b.Outbox
 	}
 	return o, nil
 }

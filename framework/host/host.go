@@ -23,6 +23,7 @@ import (
 	"github.com/fairlead/fairlead/connections/drivers"
 	"github.com/fairlead/fairlead/framework"
 	"github.com/fairlead/fairlead/framework/config"
+	"github.com/fairlead/fairlead/outbox/ledger"
 	httptrigger "github.com/fairlead/fairlead/triggers/http"
 )
 
@@ -32,18 +33,25 @@ type Host struct {
 	drivers   map[string]connections.Driver
 	log       *slog.Logger
 	embed     bool  // start development brokers
+	heir      *heir // what it inherited, if anything
 	invalid   error // what is wrong with the functions it was given
 
 	background background
 	outputs    atomic.Pointer[outputs]
+	stored     atomic.Pointer[storage] // nil: there is no store
 	config     atomic.Pointer[config.Config]
 	http       atomic.Pointer[httptrigger.Handler]
 	started    time.Time
 
-	changing sync.Mutex      // serialises Apply, Connect and Stop
-	embedded map[string]bool // types whose development broker was started; guarded by changing
+	changing sync.Mutex          // serialises Apply, Connect and Stop
+	embedded map[string]bool     // types whose development broker was started; guarded by changing
+	serving  map[string]*service // guarded by changing
 	stopped  atomic.Bool
 	requests sync.WaitGroup // HTTP requests that are being served
+	warned   sync.Map       // triggers that a warning was given about
+
+	ledgerOnce sync.Once
+	ledger     *ledger.Ledger // of running calls; nil: there is none
 
 	mu      sync.Mutex
 	running map[string]*runningTrigger // replaced, never changed
@@ -90,7 +98,7 @@ func (h *Host) Load(path string) (*config.Config, error) {
 }
 
 func (h *Host) loadOptions() config.Options {
-	return config.Options{Drivers: h.drivers, Functions: h.Functions()}
+	return config.Options{Drivers: h.drivers, Functions: h.Functions(), NoPostgres: !h.startsPostgres()}
 }
 
 // Start reads the configuration as a program made with [Main] does, and makes it
@@ -118,9 +126,10 @@ func (h *Host) Stop(ctx context.Context) error {
 	h.changing.Lock()
 	defer h.changing.Unlock()
 	err := h.drain(ctx)
+	h.stored.Load().close()
 	h.outputs.Load().close()
 	h.end()
-	return err
+	return errors.Join(err, h.closeLedger())
 }
 
 // drain stops every trigger and waits for what runs.
@@ -129,9 +138,15 @@ func (h *Host) drain(ctx context.Context) error {
 	for _, t := range running {
 		t.cancel()
 	}
+	for _, s := range h.serving {
+		s.cancel()
+	}
 	var errs []error
 	for _, t := range running {
 		errs = append(errs, t.wait(ctx))
+	}
+	for _, s := range h.serving {
+		errs = append(errs, s.wait(ctx))
 	}
 	errs = append(errs, waitFor(ctx, &h.requests, "HTTP requests"))
 	return errors.Join(append(errs, h.background.drain(ctx, h.grace()))...)

@@ -105,7 +105,7 @@ func TestStartReferencesFromTheFunctionsFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer h.Stop(t.Context())
-	if got := h.triggers()["t"].Destination; got != "orders" {
+	if got := h.triggers()["t"].destination(); got != "orders" {
 		t.Errorf("got queue %q, want orders", got)
 	}
 }
@@ -430,7 +430,7 @@ func TestOneEmbeddedBrokerForAll(t *testing.T) {
 		d.Embed = func(context.Context) (string, error) { starts++; return "here", nil }
 		r.drivers["dev"] = d
 		r.embed = true
-		const document = "{version: 1, connections: {a: {type: dev}, b: {type: dev}}}"
+		const document = "{version: 1, store: none, connections: {a: {type: dev}, b: {type: dev}}}"
 		r.apply(document)
 		r.apply(document)
 		if starts != 1 {

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
-	"os"
 
 	"github.com/fairlead/fairlead/framework/config"
 )
@@ -13,16 +13,26 @@ import (
 // defaultListen is where functions are served if nothing says otherwise.
 const defaultListen = "127.0.0.1:8080"
 
-// listenAddress says where functions are served: LISTEN_ADDRESS, then PORT on
-// all interfaces, as Knative sets them, then http.listen.
-func listenAddress(cfg *config.Config) string {
-	if a := os.Getenv("LISTEN_ADDRESS"); a != "" {
+// ListenAddress says where a program with cfg serves functions: LISTEN_ADDRESS,
+// then PORT on all interfaces, as Knative sets them, then http.listen. getenv is
+// os.Getenv, or like it.
+func ListenAddress(cfg *config.Config, getenv func(string) string) string {
+	if a := getenv("LISTEN_ADDRESS"); a != "" {
 		return a
 	}
-	if p := os.Getenv("PORT"); p != "" {
+	if p := getenv("PORT"); p != "" {
 		return ":" + p
 	}
 	return cmp.Or(cfg.HTTP.Listen, defaultListen)
+}
+
+// listenTCP listens on a TCP address.
+func listenTCP(address string) (*net.TCPListener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return l.(*net.TCPListener), nil
 }
 
 // mux serves the functions, and the probes that Knative asks.

@@ -53,6 +53,11 @@ func (h *Host) main(program string, args []string, stderr io.Writer) int {
 	}
 	h.log = setUpLog()
 	h.embed = true
+	var err error
+	if h.heir, err = inherit(); err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitFailed
+	}
 	cfg, err := h.readFile(*file, nil)
 	if err = errors.Join(h.invalid, err); err != nil {
 		fmt.Fprintln(stderr, err)
@@ -78,23 +83,24 @@ func (h *Host) serve(cfg *config.Config, run func(*config.Config) error) error {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	defer signal.Stop(signals)
 
-	l, err := net.Listen("tcp", listenAddress(cfg))
+	l, err := h.heir.listen(httpFD, func() (*net.TCPListener, error) { return listenTCP(ListenAddress(cfg, os.Getenv)) })
 	if err != nil {
 		return fmt.Errorf("serve functions: %w", err)
 	}
 	server := &http.Server{Handler: h.mux(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	failed := make(chan error, 2)
-	go func() { failed <- server.Serve(l) }()
 	admin, err := h.serveAdmin(cfg, failed)
 	if err != nil {
-		server.Close()
+		l.Close()
 		return err
 	}
 	defer admin.close()
 	if err := run(cfg); err != nil {
-		server.Close()
+		l.Close()
 		return err
 	}
+	go func() { failed <- server.Serve(l) }() // not before: a program that replaces another refuses no request
+	go h.reportReady()
 	h.log.Info("serving", "functions", len(h.functions), "triggers", len(cfg.Triggers), "http", l.Addr().String(), "admin", admin.url)
 
 	select {

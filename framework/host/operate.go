@@ -16,8 +16,8 @@ import (
 	"github.com/fairlead/fairlead/framework/config"
 )
 
-// Connect opens the bindings of cfg and starts no triggers, for a program that
-// only sends, receives or pings. Connections to a development broker work only
+// Connect opens the bindings of cfg, and its store if it has a URL, and starts no
+// triggers, for a program that only sends, receives, publishes or pings. Connections to a development broker work only
 // in a program made with [Main].
 func (h *Host) Connect(cfg *config.Config) error {
 	h.changing.Lock()
@@ -30,6 +30,13 @@ func (h *Host) Connect(cfg *config.Config) error {
 	out, err := h.open(cfg, h.outputs.Load())
 	if err != nil {
 		return err
+	}
+	if cfg.Store.URL != "" {
+		store, err := h.openStore(cfg)
+		if err != nil {
+			return err
+		}
+		h.stored.Store(store)
 	}
 	h.outputs.Store(out)
 	h.config.Store(cfg)

@@ -54,7 +54,7 @@ func launch(t *testing.T, program string, env []string, args ...string) *process
 	t.Helper()
 	p := &process{t: t, cmd: exec.Command(os.Args[0], args...)}
 	p.cmd.Dir = t.TempDir()
-	p.cmd.Env = append(os.Environ(), append([]string{runAs + "=" + program, "LISTEN_ADDRESS=127.0.0.1:0", "FAIRLEAD_CONFIG="}, env...)...)
+	p.cmd.Env = append(os.Environ(), append([]string{runAs + "=" + program, "LISTEN_ADDRESS=127.0.0.1:0", "FAIRLEAD_CONFIG=", "KUBERNETES_SERVICE_HOST=none"}, env...)...)
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -293,7 +293,7 @@ func TestPortOfKnative(t *testing.T) {
 		t.Setenv("LISTEN_ADDRESS", tt.address)
 		t.Setenv("PORT", tt.port)
 		r := newRig(t, nil)
-		if got := listenAddress(r.parse(tt.document)); got != tt.want {
+		if got := ListenAddress(r.parse(tt.document), os.Getenv); got != tt.want {
 			t.Errorf("LISTEN_ADDRESS=%s PORT=%s %s: got %s, want %s", tt.address, tt.port, tt.document, got, tt.want)
 		}
 	}

@@ -36,7 +36,9 @@ func (h *Host) readFile(path string, lookup func(string) (string, bool)) (*confi
 	o.LookupEnv = lookup
 	cfg, err := config.Load(path, o)
 	if errors.Is(err, fs.ErrNotExist) && !named {
-		return config.Empty(), nil
+		cfg = config.Empty()
+		cfg.Store.None = o.NoPostgres
+		return cfg, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)

@@ -3,7 +3,6 @@ package host
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -13,8 +12,9 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/cloudevents/sdk-go/v2/types"
-	"github.com/jackc/pgx/v5"
 
+	"github.com/fairlead/fairlead/bindings"
+	"github.com/fairlead/fairlead/connections"
 	"github.com/fairlead/fairlead/framework"
 	"github.com/fairlead/fairlead/framework/config"
 	"github.com/fairlead/fairlead/triggers"
@@ -33,9 +33,6 @@ const (
 // for a loop.
 const maxDepth = 32
 
-// errNoStore is returned by what needs the store where there is none.
-var errNoStore = errors.New("this needs the store, and none is configured (store.url)")
-
 // Send implements [framework.Runtime].
 func (h *Host) Send(ctx context.Context, binding, destination string, data event.Event, o framework.SendOptions) error {
 	out := h.outputs.Load()
@@ -44,17 +41,26 @@ func (h *Host) Send(ctx context.Context, binding, destination string, data event
 		names := slices.Sorted(maps.Keys(out.bindings))
 		return framework.Terminal(fmt.Errorf("send to %s: no such binding; there are: %s", binding, strings.Join(names, ", ")))
 	}
+	if out.staged[binding] || inTransaction(ctx) != nil {
+		return h.stage(ctx, b, destination, data, o)
+	}
+	if a, ok := b.Target.(connections.AtomicTarget); ok && a.WantsAtomic() {
+		if sent, err := h.sendInUnit(ctx, b, destination, data, o); sent {
+			return err
+		}
+	}
 	return b.Send(ctx, destination, data, o)
 }
 
-// Publish implements [framework.Runtime].
-func (h *Host) Publish(_ context.Context, target string, _ event.Event, _ framework.PublishOptions) error {
-	return fmt.Errorf("publish to %s: %w", target, errNoStore)
-}
-
-// Transact implements [framework.Runtime].
-func (h *Host) Transact(context.Context, event.Event, func(context.Context, pgx.Tx) (*event.Event, error)) (*event.Event, error) {
-	return nil, fmt.Errorf("transactional function: %w", errNoStore)
+// sendInUnit sends in the unit of work of the message that ctx's function works
+// on. It reports false if there is none on the binding's connection.
+func (h *Host) sendInUnit(ctx context.Context, b *bindings.Binding, destination string, ev event.Event, o framework.SendOptions) (sent bool, err error) {
+	err = b.SendBy(ctx, destination, ev, o, func(target any, m connections.Message) error {
+		var err error
+		sent, err = triggers.SendInUnit(ctx, h.config.Load().Bindings[b.Name].Connection, target, m)
+		return err
+	})
+	return sent || err != nil, err
 }
 
 // Call implements [framework.Runtime].

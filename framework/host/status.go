@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/bindings"
+	"github.com/fairlead/fairlead/outbox"
 	"github.com/fairlead/fairlead/triggers"
 )
 
@@ -15,6 +16,7 @@ type Status struct {
 	Functions   []string
 	Triggers    map[string]triggers.Status
 	Connections map[string]bindings.Status // of the sending side
+	Store       *outbox.Status             // nil: there is none
 	Missing     []string                   // what readiness waits for
 }
 
@@ -29,6 +31,10 @@ func (h *Host) Status() Status {
 	}
 	for name, p := range h.outputs.Load().pools {
 		s.Connections[name] = p.Status()
+	}
+	if store := h.stored.Load(); store != nil {
+		status := store.Status()
+		s.Store = &status
 	}
 	return s
 }
@@ -49,6 +55,9 @@ func (h *Host) missing() []string {
 		if s := t.Status(); !s.Subscribed && time.Since(t.started) < patience {
 			missing = append(missing, fmt.Sprintf("trigger %s: %s", name, s.State))
 		}
+	}
+	if s := h.stored.Load(); s != nil && s.desired.URL != "" && !s.Ready() {
+		missing = append(missing, fmt.Sprintf("store: %s", s.Status().State))
 	}
 	slices.Sort(missing)
 	return missing

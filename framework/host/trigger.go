@@ -2,14 +2,17 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fairlead/fairlead/bindings"
 	"github.com/fairlead/fairlead/connections"
 	"github.com/fairlead/fairlead/framework"
 	"github.com/fairlead/fairlead/framework/config"
+	"github.com/fairlead/fairlead/outbox"
 	"github.com/fairlead/fairlead/triggers"
 )
 
@@ -21,32 +24,62 @@ type desired struct {
 	timeout    time.Duration
 	retry      framework.RetryPolicy
 	deadLetter string
-	grace      time.Duration
+
+	attemptsSet bool // the document names retry.attempts
+	grace       time.Duration
+	store       int // its generation
 }
 
 type triggerSpec struct {
 	desired
-	triggers.Spec
+	triggers.Spec // of a trigger on a broker
+	store         *storage
 }
 
-// A runningTrigger is a trigger and the goroutine that runs it.
+// A runningTrigger is a trigger and the goroutines that run it.
 type runningTrigger struct {
-	*triggers.Trigger
+	name    string
+	broker  *triggers.Trigger // nil on a topic of the store
+	stored  *outbox.Consumer  // of what the store has for it, a topic's events or parked messages; nil without a store
 	desired desired
 	cancel  context.CancelFunc
 	done    chan struct{}
-	err     error // of Run; valid when done is closed
+	err     error // of running; valid when done is closed
 	started time.Time
 }
 
-func start(ctx context.Context, s triggerSpec) *runningTrigger {
-	ctx, cancel := context.WithCancel(ctx)
-	t := &runningTrigger{Trigger: triggers.New(s.Spec), desired: s.desired, cancel: cancel, done: make(chan struct{}), started: time.Now()}
+func (h *Host) start(s triggerSpec) (*runningTrigger, error) {
+	t := &runningTrigger{name: s.Name, desired: s.desired, done: make(chan struct{}), started: time.Now()}
+	if s.Source != nil {
+		t.broker = triggers.New(s.Spec)
+	}
+	if s.store != nil {
+		var err error
+		if t.stored, err = h.consumer(s, t.broker); err != nil {
+			return nil, err
+		}
+	}
+	ctx, cancel := context.WithCancel(h.life)
+	t.cancel = cancel
 	go func() {
 		defer close(t.done)
-		t.err = t.Run(ctx)
+		t.err = t.run(ctx)
 	}()
-	return t
+	return t, nil
+}
+
+// run works on both sides of the trigger until ctx ends and both have drained.
+func (t *runningTrigger) run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	var errs [2]error
+	if t.broker != nil {
+		wg.Go(func() { errs[0] = t.broker.Run(ctx) })
+	}
+	if t.stored != nil {
+		wg.Go(func() { errs[1] = t.stored.Run(ctx) })
+	}
+	wg.Wait()
+	return errors.Join(errs[:]...)
 }
 
 // wait returns when the trigger has drained, or with ctx's error.
@@ -55,16 +88,65 @@ func (t *runningTrigger) wait(ctx context.Context) error {
 	case <-t.done:
 		return t.err
 	case <-ctx.Done():
-		return fmt.Errorf("trigger %s is still draining: %w", t.Name, ctx.Err())
+		return fmt.Errorf("trigger %s is still draining: %w", t.name, ctx.Err())
 	}
 }
 
+// Status returns how the trigger is doing now.
+func (t *runningTrigger) Status() triggers.Status {
+	if t.broker != nil {
+		return t.broker.Status()
+	}
+	s := t.stored.Status()
+	state := map[outbox.State]triggers.State{
+		outbox.Waiting: triggers.Connecting, outbox.Running: triggers.Running, outbox.Paused: triggers.Paused, outbox.Stopped: triggers.Stopped,
+	}[s.State]
+	return triggers.Status{
+		State: state, Err: s.Err, Since: s.Since, Subscribed: s.State != outbox.Waiting, InFlight: s.InFlight,
+		Received: s.Done + s.Dead, Succeeded: s.Done, Failed: s.Failed, Dead: s.Dead,
+	}
+}
+
+// destination is where the trigger's events come from.
+func (t *runningTrigger) destination() string {
+	if t.broker != nil {
+		return t.broker.Destination
+	}
+	return "topic:" + t.desired.trigger.Topic
+}
+
+// consumer returns what works on the store's side of a trigger.
+func (h *Host) consumer(s triggerSpec, broker *triggers.Trigger) (*outbox.Consumer, error) {
+	t := s.trigger
+	if broker == nil {
+		return s.store.Subscribe(outbox.Subscription{
+			Target: "topic:" + t.Topic, Trigger: s.Name, Function: t.Function,
+			Concurrency: t.Concurrency, Retry: s.retry, Grace: s.grace, Stack: stackOf, Log: h.log,
+			Handle: func(ctx context.Context, d *outbox.Delivery) error {
+				return h.orBury(ctx, d, t.Function, s.deadLetter, s.retry, h.deliver(ctx, d, t.Function, t.Format, s.timeout))
+			},
+		})
+	}
+	r := outbox.Retries{
+		Trigger: s.Name, Function: t.Function, Concurrency: t.Concurrency, Retry: s.retry, Grace: s.grace, Stack: stackOf, Log: h.log,
+		Handle: func(ctx context.Context, l *outbox.Letter) error { return broker.Resume(ctx, fromStore(l)) },
+	}
+	if d := s.deadLetter; d != "" && d != storeName {
+		r.Bury = func(ctx context.Context, l *outbox.Letter) error { return h.buryAt(ctx, d, fromStore(l).OnBroker()) }
+	}
+	return s.store.Retries(r)
+}
+
 // specs returns what each trigger of cfg needs.
-func (h *Host) specs(cfg *config.Config, out *outputs) (map[string]triggerSpec, error) {
+func (h *Host) specs(cfg *config.Config, out *outputs, store *storage) (map[string]triggerSpec, error) {
 	specs := make(map[string]triggerSpec)
 	for name, t := range cfg.Triggers {
-		s, err := h.spec(cfg, out, name, t)
-		if err != nil {
+		s := triggerSpec{desired: desired{
+			trigger: t, connection: cfg.Connections[t.Connection], grace: cfg.Grace, store: generationOf(store),
+			timeout: cfg.TimeoutOf(t.Function), retry: cfg.RetryOf(t), attemptsSet: cfg.AttemptsSet(t), deadLetter: cfg.DeadLetterOf(t),
+		}, store: store}
+		var err error
+		if s.Spec, err = h.spec(cfg, out, name, s); err != nil {
 			return nil, fmt.Errorf("triggers.%s: %w", name, err)
 		}
 		specs[name] = s
@@ -72,28 +154,32 @@ func (h *Host) specs(cfg *config.Config, out *outputs) (map[string]triggerSpec, 
 	return specs, nil
 }
 
-func (h *Host) spec(cfg *config.Config, out *outputs, name string, t config.Trigger) (triggerSpec, error) {
-	c := cfg.Connections[t.Connection]
+func (h *Host) spec(cfg *config.Config, out *outputs, name string, s triggerSpec) (triggers.Spec, error) {
+	t, c := s.trigger, s.connection
+	if t.Source == nil {
+		return triggers.Spec{Name: name}, nil
+	}
 	driver := h.drivers[c.Type]
 	dial, err := driver.Open(t.Connection, c.Settings)
 	if err != nil {
-		return triggerSpec{}, err
-	}
-	d := desired{
-		trigger: t, connection: c, grace: cfg.Grace,
-		timeout: cfg.TimeoutOf(t.Function), retry: cfg.RetryOf(t), deadLetter: cfg.DeadLetterOf(t),
+		return triggers.Spec{}, err
 	}
 	destination, _ := t.Source.(connections.Addressed).Address()
 	own := ownOutput{out.pools[t.Connection].Pool, driver}
-	return triggerSpec{d, triggers.Spec{
+	spec := triggers.Spec{
 		Name: name, Connection: t.Connection, Destination: destination,
 		Dial: dial, Source: t.Source, Serial: driver.Serial, Reconnect: c.Reconnect,
 		Function: t.Function, Handler: h.functions[t.Function], Runtime: h,
-		Format: t.Format, EventID: strings.TrimPrefix(t.EventID, "header:"), Timeout: d.timeout, Retry: d.retry,
+		Format: t.Format, EventID: strings.TrimPrefix(t.EventID, "header:"), Timeout: s.timeout,
+		Retry: s.retry, AttemptsSet: s.attemptsSet, DeadLettersSet: s.deadLetter != "",
 		Concurrency: t.Concurrency, Prefetch: t.Prefetch, Ordered: t.Ordered,
-		Reply: own.send, ReplyTo: t.ReplyTo, DeadLetters: h.deadLetters(own, t.Source, d.deadLetter),
-		Grace: cfg.Grace, Log: h.log,
-	}}, nil
+		Reply: own.send, ReplyTo: t.ReplyTo, DeadLetters: h.deadLetters(own, t.Source, s.deadLetter, s.store),
+		Ledger: h.openLedger(cfg), Grace: cfg.Grace, Log: h.log,
+	}
+	if s.store != nil {
+		spec.Store = keeper{s.store}
+	}
+	return spec, nil
 }
 
 // An ownOutput sends on a trigger's own connection: replies, and dead letters
@@ -119,22 +205,3 @@ func (o ownOutput) send(ctx context.Context, destination string, native bool, m 
 // deadLetterSuffix makes the name of the queue that takes a trigger's dead
 // letters where there is no store.
 const deadLetterSuffix = ".DLQ"
-
-// deadLetters returns where dead letters go: the named binding, or the queue
-// beside the source.
-func (h *Host) deadLetters(own ownOutput, source any, configured string) triggers.DeadLetters {
-	if configured == "" {
-		return letterFunc(func(ctx context.Context, m connections.Message) error {
-			return own.bury(ctx, source, m)
-		})
-	}
-	name, to, _ := strings.Cut(configured, "/")
-	return letterFunc(func(ctx context.Context, m connections.Message) error {
-		return h.outputs.Load().bindings[name].SendMessage(ctx, to, m) // Apply may replace it while the trigger runs
-	})
-}
-
-// A letterFunc sends dead letters to a broker.
-type letterFunc func(context.Context, connections.Message) error
-
-func (f letterFunc) Put(ctx context.Context, l triggers.Letter) error { return f(ctx, l.OnBroker()) }

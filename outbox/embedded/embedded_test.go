@@ -145,16 +145,3 @@ func program(t *testing.T, dir string) (kill func(), url string) {
 	}
 	return kill, url
 }
-
-// TestFetch fetches PostgreSQL from Maven Central; it runs when asked for.
-func TestFetch(t *testing.T) {
-	if os.Getenv("EMBEDDED_TEST_FETCH") == "" {
-		t.Skip("set EMBEDDED_TEST_FETCH=1 to fetch PostgreSQL from Maven Central")
-	}
-	s, err := Start(t.Context(), Config{Dir: filepath.Join(t.TempDir(), "pg"), Cache: t.TempDir(), Fetch: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	execute(t, s.URL(), `select 1`)
-}

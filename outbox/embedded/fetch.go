@@ -81,7 +81,7 @@ func (f fetcher) address() string {
 
 func (f fetcher) download(ctx context.Context) ([]byte, error) {
 	if f.repository == "" {
-		return nil, errors.New("no PostgreSQL is installed here, and no Maven repository is named to fetch one from; install PostgreSQL, or set store.url")
+		return nil, errors.New("no Maven repository is named (FAIRLEAD_POSTGRES_REPOSITORY); install PostgreSQL, or set store.url")
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.address(), nil)
 	if err != nil {

@@ -38,6 +38,15 @@ func installed(major int) (programs, bool) {
 	return slices.MaxFunc(found, func(a, b programs) int { return a.major - b.major }), true
 }
 
+// Available reports whether [Start] will find programs, or knows where to fetch
+// them from. It runs none.
+func Available(cfg Config) bool {
+	return cfg.Repository != "" || slices.ContainsFunc(folders(), func(dir string) bool {
+		_, err := os.Stat(filepath.Join(dir, "initdb"))
+		return err == nil
+	})
+}
+
 // folders lists where programs of PostgreSQL may be: distributions keep the
 // server's out of PATH.
 func folders() []string {

@@ -11,6 +11,7 @@ package ledger
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -37,7 +38,13 @@ type Ledger struct {
 type key [16]byte
 
 func keyOf(trigger, source, id string) (k key) {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", trigger, source, id))
+	var room [192]byte
+	b := room[:0]
+	for _, s := range [...]string{trigger, source, id} {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	sum := sha256.Sum256(b)
 	copy(k[:], sum[:])
 	return k
 }
@@ -224,7 +231,9 @@ func (l *Ledger) Close() error {
 	name := l.file.name
 	err := l.file.close()
 	if useless && name != "" {
-		err = errors.Join(err, os.Remove(name))
+		if gone := os.Remove(name); !errors.Is(gone, os.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
 	}
 	return err
 }

@@ -29,7 +29,10 @@ var buildApp = sync.OnceValues(func() (string, error) {
 type app struct {
 	t      *testing.T
 	config string
+	env    []string
 	cmd    *exec.Cmd
+	ended  chan struct{} // closed when cmd has ended
+	err    error         // of its end
 	log    *os.File
 }
 
@@ -74,12 +77,18 @@ func (a *app) start() {
 		a.t.Fatal(err)
 	}
 	a.cmd = exec.Command(program, "-f", a.config)
-	a.cmd.Env = append(os.Environ(), "LISTEN_ADDRESS=127.0.0.1:0")
+	a.cmd.Env = append(append(os.Environ(), "LISTEN_ADDRESS=127.0.0.1:0"), a.env...)
 	a.cmd.Stdout, a.cmd.Stderr = a.log, a.log
 	a.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := a.cmd.Start(); err != nil {
 		a.t.Fatal(err)
 	}
+	ended := make(chan struct{})
+	a.ended = ended
+	go func(cmd *exec.Cmd) {
+		defer close(ended)
+		a.err = cmd.Wait()
+	}(a.cmd)
 }
 
 // kill ends the program without giving it a chance.
@@ -88,7 +97,7 @@ func (a *app) kill() {
 		return
 	}
 	a.cmd.Process.Kill()
-	a.cmd.Wait() // it says that it was killed
+	<-a.ended
 	a.cmd = nil
 }
 
@@ -99,8 +108,8 @@ func (a *app) stop() time.Duration {
 	if err := a.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		a.t.Fatal(err)
 	}
-	if err := a.cmd.Wait(); err != nil {
-		a.t.Errorf("the program ended with %v after SIGTERM, want exit code 0", err)
+	if <-a.ended; a.err != nil {
+		a.t.Errorf("the program ended with %v after SIGTERM, want exit code 0", a.err)
 	}
 	a.cmd = nil
 	return time.Since(begin)

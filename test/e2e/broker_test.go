@@ -38,6 +38,7 @@ func (s setup) address(b services.Broker) string {
 func (s setup) document(b services.Broker, address, function, in, out string) string {
 	return fmt.Sprintf(`
 version: 1
+store: none
 admin: {listen: "off"}
 connections:
   main: {type: %s, url: "%s://%s", user: %s, password: "%s"}

@@ -35,6 +35,15 @@ func (l Library) Env() []string {
 	}
 }
 
+// Cache returns the folder that libraries are built in where nobody says another.
+func Cache() string {
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		dir = os.TempDir()
+	}
+	return filepath.Join(dir, "fairlead-mqdouble")
+}
+
 // Build makes the library below dir, in a folder named after its sources, unless
 // it is there already. With asan it is built for the address sanitizer, as
 // programs are by "go build -asan".

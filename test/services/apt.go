@@ -22,6 +22,11 @@ func missingPackages(want selection) []string {
 		_, err := rabbitmqServer()
 		need(err == nil, "rabbitmq-server")
 	}
+	if want["kdc"] {
+		need(exists(kdcProgram("krb5kdc")), "krb5-kdc")
+		need(exists(kdcProgram("kadmin.local")), "krb5-admin-server")
+		need(inPath("kinit"), "krb5-user")
+	}
 	if want["postgres"] {
 		_, err := postgresProgram("initdb")
 		need(err == nil, "postgresql")

@@ -12,7 +12,7 @@ func artemis() service {
 		name: "artemis",
 		ports: map[string]int{
 			"stomp": 613, "stomps": 614, "core": 616,
-			"amqp": 672, "amqps": 671, "external": 673, "scram": 674,
+			"amqp": 672, "amqps": 671, "external": 673, "scram": 674, "scrams": 675, "gssapi": 676,
 		},
 		prepare: prepareArtemis,
 		command: runArtemis,
@@ -27,6 +27,8 @@ func artemis() service {
 				AMQPS:         s.address("amqps"),
 				AMQPExternal:  s.address("external"),
 				AMQPSCRAM:     s.address("scram"),
+				AMQPSSCRAM:    s.address("scrams"),
+				AMQPGSSAPI:    s.address("gssapi"),
 				AMQPAnonymous: s.address("amqp"),
 				Core:          s.address("core"),
 				User:          appUser, Password: appPassword, Certs: s.Certs,
@@ -53,6 +55,7 @@ func runArtemis(s site) (*exec.Cmd, error) {
 	return java(
 		"--add-opens", "java.base/jdk.internal.misc=ALL-UNNAMED",
 		"-Djava.security.auth.login.config="+filepath.Join(etc, "login.config"),
+		"-Djava.security.krb5.conf="+s.krb5Conf(),
 		"-Dlog4j2.configurationFile=file:"+filepath.Join(etc, "log4j2.properties"),
 		"-Dartemis.home="+home,
 		"-Dartemis.instance="+s.Dir,

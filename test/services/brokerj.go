@@ -11,8 +11,8 @@ import (
 func brokerj() service {
 	return service{
 		name:    "brokerj",
-		ports:   map[string]int{"amqp": 2672, "anonymous": 2673, "external": 2671},
-		prepare: func(s site) error { return s.render("brokerj/config.json", "config.json") },
+		ports:   map[string]int{"amqp": 2672, "anonymous": 2673, "external": 2671, "amqps": 2674, "gssapi": 2675},
+		prepare: prepareBrokerJ,
 		command: runBrokerJ,
 		ready:   "BRK-1004 : Qpid Broker Ready",
 		stop:    syscall.SIGTERM,
@@ -20,7 +20,10 @@ func brokerj() service {
 			return Broker{
 				Name:          "brokerj",
 				AMQP:          s.address("amqp"),
+				AMQPS:         s.address("amqps"),
 				AMQPSCRAM:     s.address("amqp"),
+				AMQPSSCRAM:    s.address("amqps"),
+				AMQPGSSAPI:    s.address("gssapi"),
 				AMQPExternal:  s.address("external"),
 				AMQPAnonymous: s.address("anonymous"),
 				User:          appUser, Password: appPassword, Certs: s.Certs,
@@ -29,9 +32,19 @@ func brokerj() service {
 	}
 }
 
+func prepareBrokerJ(s site) error {
+	if err := s.render("brokerj/login.config", "login.config"); err != nil {
+		return err
+	}
+	return s.render("brokerj/config.json", "config.json")
+}
+
 func runBrokerJ(s site) (*exec.Cmd, error) {
 	home := onlyMatch(filepath.Join(s.Dist, "qpid-broker", "*"))
 	return java(
+		"-Djava.security.auth.login.config="+filepath.Join(s.Dir, "login.config"),
+		"-Djava.security.krb5.conf="+s.krb5Conf(),
+		"-Djavax.security.auth.useSubjectCredsOnly=false", // the key is the login.config's, nobody's in particular
 		"-DQPID_HOME="+home,
 		"-DQPID_WORK="+filepath.Join(s.Dir, "work"),
 		"-cp", filepath.Join(home, "lib", "*"),

@@ -28,7 +28,7 @@ func Private(t testing.TB, name string) *Instance {
 	if _, ok := state.Brokers[name]; !ok {
 		missing(t, name+" is not running")
 	}
-	site := site{Dir: t.TempDir(), Certs: state.Certs, Dist: state.Dist, Ports: reserveNamed(t, service.ports)}
+	site := site{Dir: t.TempDir(), Certs: state.Certs, Dist: state.Dist, KDC: state.KDC, Ports: reserveNamed(t, service.ports)}
 	if service.prepare != nil {
 		if err := service.prepare(site); err != nil {
 			t.Fatalf("prepare %s: %v", name, err)

@@ -13,7 +13,7 @@ import (
 )
 
 // blockSize is how many ports one reservation may hold: enough for any broker.
-const blockSize = 8
+const blockSize = 16
 
 // reserve returns n free ports that no other test, in this process or another,
 // is given until t ends. They stay the test's while nothing listens on them,

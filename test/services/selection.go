@@ -14,6 +14,7 @@ func selected() selection {
 		"classic":   "SVC_CLASSIC",
 		"rabbitmq":  "SVC_RABBIT",
 		"brokerj":   "SVC_BROKERJ",
+		"kdc":       "SVC_KDC",
 		"postgres":  "SVC_POSTGRES",
 		"toxiproxy": "SVC_TOXIPROXY",
 		"python":    "SVC_PYTHON",

@@ -43,7 +43,7 @@ type service struct {
 }
 
 func services() []service {
-	return []service{artemis(), classic(), rabbitmq(), brokerj(), postgres(), toxiproxy()}
+	return []service{artemis(), classic(), rabbitmq(), brokerj(), kdc(), postgres(), toxiproxy()}
 }
 
 // named returns the service of that name, or an empty one.
@@ -88,6 +88,7 @@ type site struct {
 	Certs string         // see Broker.Certs
 	Dist  string         // the brokers' programs
 	Bin   string         // toxiproxy's program
+	KDC   string         // see KDC; its files are there once the shared one is prepared
 	Ports map[string]int // by the service's names
 }
 

@@ -28,7 +28,9 @@ type Broker struct {
 	AMQP          string `json:"amqp,omitempty"`           // SASL PLAIN
 	AMQPS         string `json:"amqps,omitempty"`          // the same over TLS
 	AMQPExternal  string `json:"amqp_external,omitempty"`  // TLS with a client certificate, SASL EXTERNAL
-	AMQPSCRAM     string `json:"amqp_scram,omitempty"`     // SASL SCRAM-SHA-256, on Artemis also -512
+	AMQPSCRAM     string `json:"amqp_scram,omitempty"`     // SASL SCRAM-SHA-256, on Artemis also -512, on Broker-J also -1
+	AMQPSSCRAM    string `json:"amqps_scram,omitempty"`    // the same over TLS
+	AMQPGSSAPI    string `json:"amqp_gssapi,omitempty"`    // SASL GSSAPI for the realm of Kerberos, as the host localhost; on Broker-J also over TLS
 	AMQPAnonymous string `json:"amqp_anonymous,omitempty"` // SASL ANONYMOUS
 	Core          string `json:"core,omitempty"`           // Artemis' own protocol and OpenWire, for JMS peers
 	User          string `json:"user"`

@@ -16,6 +16,7 @@ type state struct {
 	Brokers   map[string]Broker `json:"brokers"`
 	Certs     string            `json:"certs"`     // see Broker.Certs
 	Dist      string            `json:"dist"`      // the brokers' programs, for private instances
+	KDC       string            `json:"kdc"`       // folder of the Kerberos realm's files
 	Postgres  string            `json:"postgres"`  // URL of the database postgres
 	ToxiProxy string            `json:"toxiproxy"` // address of its HTTP API
 	Python    string            `json:"python"`    // path of the interpreter

@@ -101,7 +101,7 @@ func (p place) site(s service) site {
 	for name := range ports {
 		ports[name] += p.base
 	}
-	return site{Dir: filepath.Join(p.run, s.name), Certs: p.certs(), Dist: p.dist(), Bin: p.bin(), Ports: ports}
+	return site{Dir: filepath.Join(p.run, s.name), Certs: p.certs(), Dist: p.dist(), Bin: p.bin(), KDC: p.kdc(), Ports: ports}
 }
 
 // startAll starts the wanted services side by side and writes the run file.
@@ -144,6 +144,9 @@ func (p place) describe(want selection) state {
 	}
 	if want["postgres"] {
 		s.Postgres = postgresURL(p.site(postgres()))
+	}
+	if want["kdc"] {
+		s.KDC = p.kdc()
 	}
 	if want["toxiproxy"] {
 		s.ToxiProxy = p.site(toxiproxy()).address("api")

@@ -3,6 +3,7 @@
 //	go run ./test/suite test    everything that must hold before a change is merged
 //	go run ./test/suite bench   every benchmark
 //	go run ./test/suite fuzz    every fuzz target, for ten seconds each
+//	go run ./test/suite mq      the part of test that needs the interface of IBM MQ's client
 //
 // It starts the services that tests need (see test/services) and stops them
 // again, unless they were running already.
@@ -15,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -40,9 +42,11 @@ func run(ctx context.Context, args []string) error {
 			return withServices(ctx, bench)
 		case "fuzz":
 			return fuzz(ctx)
+		case "mq":
+			return onlyMQ(ctx)
 		}
 	}
-	return errors.New("want one of test, bench, fuzz")
+	return errors.New("want one of test, bench, fuzz, mq")
 }
 
 // withServices calls work while the services run. What is installed for the
@@ -65,8 +69,14 @@ func bench(ctx context.Context) error {
 
 // tool runs a program of the Go tool chain with our output as its own.
 func tool(ctx context.Context, name string, args ...string) error {
-	fmt.Println("+", name, strings.Join(args, " "))
+	return toolWith(ctx, nil, name, args...)
+}
+
+// toolWith is tool with more settings of the environment.
+func toolWith(ctx context.Context, env []string, name string, args ...string) error {
+	fmt.Println(strings.Join(slices.Concat([]string{"+"}, quoted(env), []string{name}, args), " "))
 	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(cmd.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s %s: %w", name, args[0], err)

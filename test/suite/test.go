@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -39,13 +40,23 @@ func format(ctx context.Context) error {
 func vet(ctx context.Context) error { return tool(ctx, "go", "vet", "./...") }
 
 // tests runs every test under the race detector, two packages at a time: most
-// wait for a broker, which a small machine has only so much of. No result is
-// taken from the cache, since services are not part of its key.
+// wait for a broker, which a small machine has only so much of. Those that need
+// IBM MQ's client come after them.
 func tests(ctx context.Context) error {
-	args := []string{"test", "-json", "-race", "-count=1", "-p", "2", "-timeout", packageLimit.String(), "./..."}
-	fmt.Println("+ FAIRLEAD_REQUIRE_SERVICES=1 go", strings.Join(args, " "))
+	r := newReport(os.Stdout)
+	err := errors.Join(r.run(ctx, nil, "-race", "-p", "2", "./..."), mq(ctx, r))
+	return errors.Join(err, r.summary())
+}
+
+// run runs "go test" with more arguments and settings of the environment, and
+// adds the results. None is taken from the cache, since services are not part of
+// its key.
+func (r *report) run(ctx context.Context, env []string, args ...string) error {
+	args = append([]string{"test", "-json", "-count=1", "-timeout", packageLimit.String()}, args...)
+	env = append(env, "FAIRLEAD_REQUIRE_SERVICES=1")
+	fmt.Println(strings.Join(slices.Concat([]string{"+"}, quoted(env), []string{"go"}, args), " "))
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Env = append(cmd.Environ(), "FAIRLEAD_REQUIRE_SERVICES=1")
+	cmd.Env = append(cmd.Environ(), env...)
 	cmd.Stderr = os.Stderr
 	events, err := cmd.StdoutPipe()
 	if err != nil {
@@ -54,11 +65,21 @@ func tests(ctx context.Context) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	r := newReport(os.Stdout)
 	readErr := r.read(events)
 	if err := cmd.Wait(); err != nil {
-		err = fmt.Errorf("go test: %w", err)
-		return errors.Join(err, readErr, r.summary())
+		return errors.Join(fmt.Errorf("go test: %w", err), readErr)
 	}
-	return errors.Join(readErr, r.summary())
+	return readErr
+}
+
+// quoted returns settings KEY=VALUE as a shell reads them.
+func quoted(env []string) []string {
+	var all []string
+	for _, setting := range env {
+		if key, value, _ := strings.Cut(setting, "="); strings.Contains(value, " ") {
+			setting = key + "='" + value + "'"
+		}
+		all = append(all, setting)
+	}
+	return all
 }

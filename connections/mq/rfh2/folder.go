@@ -29,12 +29,11 @@ type Group string
 
 // Properties reads the folder.
 func (f Folder) Properties() ([]Property, error) {
-	s := scanner{text: f.Text}
-	root, err := s.element()
+	inner, err := within(f.Text)
 	if err != nil {
 		return nil, fmt.Errorf("folder %s: %w", brief(f.Name), err)
 	}
-	properties, err := readProperties(root.inner, byElement)
+	properties, err := readProperties(inner, byElement)
 	if err != nil {
 		return nil, fmt.Errorf("folder %s: %w", brief(f.Name), err)
 	}

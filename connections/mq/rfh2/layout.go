@@ -46,8 +46,19 @@ func readLayout(own Layout, ebcdic bool, b []byte) Layout {
 	return Layout{
 		Encoding: int32(o.Uint32(b)),
 		CCSID:    inherit(own.CCSID, int32(o.Uint32(b[4:]))),
-		Format:   trim(ascii(ebcdic, b[8:16])),
+		Format:   format(ebcdic, b[8:16]),
 	}
+}
+
+// format reads the name of a format.
+func format(ebcdic bool, field []byte) string {
+	switch string(field) { // the usual ones need no memory
+	case "MQSTR   ":
+		return FormatString
+	case "        ":
+		return FormatNone
+	}
+	return trim(ascii(ebcdic, field))
 }
 
 // Character sets that stand for another one.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 )
 
 // An RFH2 is an MQRFH2: properties in folders.
@@ -56,7 +55,10 @@ func (r *RFH2) read(ccsid, encoding int32, data []byte) error {
 	if err != nil {
 		return err
 	}
-	s := scanner{text: strings.TrimRight(string(text), " \x00")}
+	for len(text) > 0 && (text[len(text)-1] == ' ' || text[len(text)-1] == 0) {
+		text = text[:len(text)-1]
+	}
+	s := scanner{text: string(text)}
 	for s.skipSpace(); s.more(); s.skipSpace() {
 		if len(r.Folders) == maxFolders {
 			return fmt.Errorf("more than %d folders", maxFolders)
@@ -80,13 +82,19 @@ func (r *RFH2) Folder(name string) (Folder, bool) {
 	return Folder{}, false
 }
 
-// Append appends the header with its integers in the given encoding, which the
-// message descriptor, or the header before it, must name together with UTF8.
-func (r *RFH2) Append(dst []byte, encoding int32) ([]byte, error) {
+// Len returns how many bytes Append appends.
+func (r *RFH2) Len() int {
 	size := fixedRFH2
 	for _, f := range r.Folders {
 		size += 4 + padded(len(f.Text))
 	}
+	return size
+}
+
+// Append appends the header with its integers in the given encoding, which the
+// message descriptor, or the header before it, must name together with UTF8.
+func (r *RFH2) Append(dst []byte, encoding int32) ([]byte, error) {
+	size := r.Len()
 	if size > math.MaxInt32 {
 		return dst, errors.New("MQRFH2: longer than 2 GiB")
 	}

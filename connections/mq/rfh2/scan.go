@@ -112,19 +112,22 @@ func (s *scanner) tag() (tag, error) {
 		t.kind = closing
 		s.at++
 	}
-	start := s.at
-	for s.more() && isName(s.text[s.at]) {
-		s.at++
-	}
-	if t.name = s.text[start:s.at]; t.name == "" {
+	n := nameLength(s.text[s.at:])
+	if n == 0 {
 		return tag{}, errors.New("an element has no name")
 	}
-	start = s.at
-	end, err := s.tagEnd()
+	t.name = s.text[s.at : s.at+n]
+	s.at += n
+	if s.more() && s.text[s.at] == '>' {
+		s.at++
+		return t, nil
+	}
+	end, err := tagEnd(s.text[s.at:])
 	if err != nil {
 		return tag{}, err
 	}
-	t.attrs = s.text[start:end]
+	t.attrs = s.text[s.at : s.at+end]
+	s.at += end + 1
 	if strings.HasSuffix(t.attrs, "/") {
 		t.attrs = t.attrs[:len(t.attrs)-1]
 		if t.kind == closing {
@@ -135,12 +138,11 @@ func (s *scanner) tag() (tag, error) {
 	return t, nil
 }
 
-// tagEnd goes behind the bracket that ends a tag, skipping quoted values, and
-// returns where it stands.
-func (s *scanner) tagEnd() (int, error) {
+// tagEnd returns where the bracket stands that ends a tag, past quoted values.
+func tagEnd(text string) (int, error) {
 	var quote byte
-	for ; s.more(); s.at++ {
-		switch c := s.text[s.at]; {
+	for i := range len(text) {
+		switch c := text[i]; {
 		case quote != 0:
 			if c == quote {
 				quote = 0
@@ -150,21 +152,54 @@ func (s *scanner) tagEnd() (int, error) {
 		case c == '<':
 			return 0, errors.New("found < inside a tag")
 		case c == '>':
-			s.at++
-			return s.at - 1, nil
+			return i, nil
 		}
 	}
 	return 0, errors.New("a tag has no end")
 }
 
-// isName reports whether c may be part of a name. All bytes of characters
-// beyond ASCII may.
-func isName(c byte) bool {
-	switch c {
-	case '<', '>', '/', '=', '"', '\'', '&', 0x7f:
-		return false
+// nameLength returns how long the name is that text begins with. All bytes of
+// characters beyond ASCII may be part of one.
+func nameLength(text string) int {
+	for i := range len(text) {
+		switch c := text[i]; c {
+		case '<', '>', '/', '=', '"', '\'', '&', 0x7f:
+			return i
+		default:
+			if c <= ' ' {
+				return i
+			}
+		}
 	}
-	return c > ' '
+	return len(text)
+}
+
+// within returns what stands between the first and the last tag of text, which
+// must be those of one element. What it holds is not read.
+func within(text string) (string, error) {
+	s := scanner{text: text}
+	open, err := s.tag()
+	if err != nil {
+		return "", err
+	}
+	start, end := s.at, s.at
+	if open.kind == opening {
+		if end = strings.LastIndex(text, "</"); end < start {
+			return "", fmt.Errorf("element %s has no end", brief(open.name))
+		}
+		s.at = end
+		last, err := s.tag()
+		if err != nil {
+			return "", err
+		}
+		if last.name != open.name {
+			return "", fmt.Errorf("element %s ends with </%s>", brief(open.name), brief(last.name))
+		}
+	}
+	if open.kind == closing || s.more() {
+		return "", errors.New("found more or less than one element")
+	}
+	return text[start:end], nil
 }
 
 // attribute returns the value of the attribute of that name, whatever its

@@ -28,5 +28,5 @@ func main() {
 	host.Main(framework.Functions{
 		"forward": forwarder(time.Millisecond), // a kill finds some in hand
 		"slow":    forwarder(300 * time.Millisecond),
-	})
+	}, orders)
 }

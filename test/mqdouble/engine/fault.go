@@ -11,6 +11,7 @@ type Fault struct {
 	After  int  // let so many pass before
 	Times  int  // how often; 0: once
 	Done   bool // MQCMIT and MQPUT are done before the answer is lost
+	Hang   bool // the verb does not answer before the connection is broken
 }
 
 // Inject adds a fault. The first one that fits a verb strikes.
@@ -55,6 +56,12 @@ func (m *Manager) fault(verb, queue string) *Fault {
 func (c *Conn) suffer(f *Fault) Result {
 	if f.Done {
 		c.commit()
+	}
+	if f.Hang {
+		c.manager.mu.Unlock()
+		<-c.lost
+		c.manager.mu.Lock()
+		return failed(mqi.MQRC_CONNECTION_BROKEN)
 	}
 	switch f.Reason {
 	case mqi.MQRC_BACKED_OUT:

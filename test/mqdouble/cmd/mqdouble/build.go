@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -13,12 +12,8 @@ import (
 
 // library builds the library that the flags in args ask for.
 func library(name string, args []string) (mqdouble.Library, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
 	flags := flag.NewFlagSet(name, flag.ExitOnError)
-	dir := flags.String("o", filepath.Join(cache, "fairlead-mqdouble"), "folder to build in")
+	dir := flags.String("o", mqdouble.Cache(), "folder to build in")
 	asan := flags.Bool("asan", false, "build for the address sanitizer")
 	if err := flags.Parse(args); err != nil {
 		return mqdouble.Library{}, err

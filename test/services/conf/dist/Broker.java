@@ -1,6 +1,19 @@
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.KeyFactory;
+import java.security.KeyStore;
+import java.security.PrivateKey;
+import java.security.cert.Certificate;
+import java.security.cert.CertificateFactory;
+import java.security.spec.PKCS8EncodedKeySpec;
+import java.util.Base64;
 import java.util.List;
+import javax.net.ssl.KeyManager;
+import javax.net.ssl.KeyManagerFactory;
 import org.apache.activemq.broker.BrokerPlugin;
 import org.apache.activemq.broker.BrokerService;
+import org.apache.activemq.broker.SslContext;
 import org.apache.activemq.broker.region.policy.IndividualDeadLetterStrategy;
 import org.apache.activemq.broker.region.policy.PolicyEntry;
 import org.apache.activemq.broker.region.policy.PolicyMap;
@@ -8,7 +21,7 @@ import org.apache.activemq.security.AuthenticationUser;
 import org.apache.activemq.security.SimpleAuthenticationPlugin;
 import org.apache.activemq.usage.SystemUsage;
 
-/** ActiveMQ Classic without its web server and Spring: java Broker DATA-FOLDER STOMP-PORT AMQP-PORT. */
+/** ActiveMQ Classic without its web server and Spring: java Broker DATA-FOLDER CERTS-FOLDER STOMP-PORT AMQP-PORT STOMPS-PORT AMQPS-PORT. */
 public class Broker {
   public static void main(String[] args) throws Exception {
     BrokerService broker = new BrokerService();
@@ -23,8 +36,11 @@ public class Broker {
     });
     broker.setDestinationPolicy(deadLettersOfTheirOwn());
     limit(broker.getSystemUsage());
-    broker.addConnector("stomp://127.0.0.1:" + args[1]);
-    broker.addConnector("amqp://127.0.0.1:" + args[2]);
+    broker.setSslContext(new SslContext(server(Path.of(args[1])), null, null));
+    broker.addConnector("stomp://127.0.0.1:" + args[2]);
+    broker.addConnector("amqp://127.0.0.1:" + args[3]);
+    broker.addConnector("stomp+ssl://127.0.0.1:" + args[4]);
+    broker.addConnector("amqp+ssl://127.0.0.1:" + args[5]);
     broker.start();
     System.out.println("READY");
     broker.waitUntilStopped();
@@ -42,6 +58,22 @@ public class Broker {
     PolicyMap policies = new PolicyMap();
     policies.setPolicyEntries(List.of(all));
     return policies;
+  }
+
+  /** The certificate and the key of the server, from PEM files, which Java does not read by itself. */
+  private static KeyManager[] server(Path certs) throws Exception {
+    Certificate certificate;
+    try (InputStream in = Files.newInputStream(certs.resolve("server.crt"))) {
+      certificate = CertificateFactory.getInstance("X.509").generateCertificate(in);
+    }
+    String pem = Files.readString(certs.resolve("server.key")).replaceAll("-----[A-Z ]+-----", "");
+    PrivateKey key = KeyFactory.getInstance("RSA").generatePrivate(new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(pem)));
+    KeyStore store = KeyStore.getInstance("PKCS12");
+    store.load(null, null);
+    store.setKeyEntry("server", key, new char[0], new Certificate[] {certificate});
+    KeyManagerFactory managers = KeyManagerFactory.getInstance("PKIX");
+    managers.init(store, new char[0]);
+    return managers.getKeyManagers();
   }
 
   /** The defaults ask for more disk than a small machine has, and say so at each start. */

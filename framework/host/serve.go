@@ -1,0 +1,235 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/fairlead/fairlead/bindings"
+	"github.com/fairlead/fairlead/connections"
+	"github.com/fairlead/fairlead/framework"
+	"github.com/fairlead/fairlead/framework/config"
+	"github.com/fairlead/fairlead/outbox"
+	"github.com/fairlead/fairlead/triggers"
+)
+
+// A service is what the host does for the store beside the triggers: it calls a
+// function with what is published for it, or relays what is staged for a binding
+// or as an answer.
+type service struct {
+	desired any // while it stays equal, the service is left alone
+	*outbox.Consumer
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // of Run; valid when done is closed
+}
+
+// run starts a consumer.
+func run(ctx context.Context, desired any, c *outbox.Consumer) *service {
+	ctx, cancel := context.WithCancel(ctx)
+	s := &service{desired: desired, Consumer: c, cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		s.err = s.Run(ctx)
+	}()
+	return s
+}
+
+func (s *service) wait(ctx context.Context) error {
+	select {
+	case <-s.done:
+		return s.err
+	case <-ctx.Done():
+		return fmt.Errorf("%s is still draining: %w", s.Consumer, ctx.Err())
+	}
+}
+
+// A serviceSpec is how one service shall be.
+type serviceSpec struct {
+	desired any
+	open    func() (*outbox.Consumer, error)
+}
+
+// services returns what cfg wants to be done for the store, by what it is.
+func (h *Host) services(cfg *config.Config, s *storage) map[string]serviceSpec {
+	specs := make(map[string]serviceSpec)
+	if s == nil {
+		return specs
+	}
+	for name := range h.functions {
+		specs["function "+name] = h.published(cfg, s, name)
+	}
+	for name := range cfg.Bindings {
+		specs["binding "+name] = h.relay(cfg, s, name, func(ctx context.Context, m []outbox.StagedSend) []error { return h.relayTo(ctx, name, m) })
+	}
+	for _, t := range cfg.Triggers {
+		if c := t.Connection; c != "" {
+			specs["replies on "+c] = h.relay(cfg, s, repliesOf(c), func(ctx context.Context, m []outbox.StagedSend) []error { return h.relayReplies(ctx, c, m) })
+		}
+	}
+	return specs
+}
+
+// published is the service of a function that events are published for.
+func (h *Host) published(cfg *config.Config, s *storage, function string) serviceSpec {
+	d := struct {
+		store       int
+		retry       framework.RetryPolicy
+		concurrency int
+		deadLetter  string
+		grace       time.Duration
+	}{s.generation, cfg.PublishedRetryOf(function), cfg.PublishedOf(function), cfg.Functions[function].DeadLetter, cfg.Grace}
+	return serviceSpec{d, func() (*outbox.Consumer, error) {
+		return s.Subscribe(outbox.Subscription{
+			Target: function, Concurrency: d.concurrency, Retry: d.retry, Grace: d.grace, Stack: stackOf, Log: h.log,
+			Handle: func(ctx context.Context, ev *outbox.Delivery) error {
+				return h.orBury(ctx, ev, function, d.deadLetter, d.retry, h.deliver(ctx, ev, function, "", h.timeout(function)))
+			},
+		})
+	}}
+}
+
+// deliver calls a function with a published event.
+func (h *Host) deliver(ctx context.Context, d *outbox.Delivery, function, format string, timeout time.Duration) error {
+	inv := &framework.Invocation{
+		Runtime: h, Function: function, Event: d.Event, Format: format,
+		Source: &framework.Origin{
+			Trigger: d.Trigger, Destination: d.Target, Attempt: d.Attempt, Header: d.Header, ID: d.Event.ID(), Replayed: d.Replayed,
+		},
+	}
+	ctx = framework.NewContext(ctx, inv)
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	_, err := triggers.Call(limited, h.functions[function], d.Event)
+	if err == nil {
+		return nil
+	}
+	if fault := inv.Fault(); fault != nil {
+		return fmt.Errorf("%w: %w", framework.ErrUnavailable, fault)
+	}
+	if ctx.Err() == nil {
+		if errors.Is(limited.Err(), context.DeadlineExceeded) {
+			err = fmt.Errorf("timed out after %v: %w", timeout, err)
+		}
+		h.log.WarnContext(ctx, "function failed", "err", err)
+	}
+	return err
+}
+
+// orBury sends an event that failed for good to the binding that takes dead
+// letters, if one does; else they are the store's, as its error says.
+func (h *Host) orBury(ctx context.Context, d *outbox.Delivery, function, deadLetter string, retry framework.RetryPolicy, err error) error {
+	if err == nil || deadLetter == "" || deadLetter == storeName || ctx.Err() != nil || errors.Is(err, framework.ErrUnavailable) ||
+		!framework.IsTerminal(err) && !retry.Exhausted(d.Attempt) {
+		return err
+	}
+	m, encodeErr := connections.Encode(d.Event)
+	if encodeErr != nil {
+		return errors.Join(err, encodeErr)
+	}
+	now := time.Now()
+	l := triggers.Letter{
+		Trigger: d.Trigger, Function: function, Destination: d.Target, Message: m, Event: d.Event,
+		Cause: err, Attempts: d.Attempt, First: now, Last: now,
+	}
+	if err := h.buryAt(ctx, deadLetter, l.OnBroker()); err != nil {
+		return fmt.Errorf("dead letter %w: %w", framework.ErrUnavailable, err)
+	}
+	return nil
+}
+
+// relay is the service that sends what is staged under a name.
+func (h *Host) relay(cfg *config.Config, s *storage, name string, send func(context.Context, []outbox.StagedSend) []error) serviceSpec {
+	d := struct {
+		store int
+		grace time.Duration
+	}{s.generation, cfg.Grace}
+	return serviceSpec{d, func() (*outbox.Consumer, error) {
+		return s.Relay(outbox.Relay{Binding: name, Send: send, Retry: config.DefaultPublishedRetry(), Grace: d.grace, Log: h.log})
+	}}
+}
+
+// relayTo sends what was staged for a binding.
+func (h *Host) relayTo(ctx context.Context, binding string, staged []outbox.StagedSend) []error {
+	b := h.outputs.Load().bindings[binding]
+	if b == nil { // it is being removed
+		return fail(staged, fmt.Errorf("binding %s %w: it is not configured any more", binding, framework.ErrUnavailable))
+	}
+	return inRuns(staged, func(run []outbox.StagedSend, batch []connections.Message) []error {
+		return b.SendMessages(ctx, run[0].Destination, batch)
+	})
+}
+
+// relayReplies sends the answers that were staged on a connection.
+func (h *Host) relayReplies(ctx context.Context, connection string, staged []outbox.StagedSend) []error {
+	p := h.outputs.Load().pools[connection]
+	if p == nil {
+		return fail(staged, fmt.Errorf("connection %s %w: it is not configured any more", connection, framework.ErrUnavailable))
+	}
+	target := h.drivers[p.desired.Type].Target
+	return inRuns(staged, func(run []outbox.StagedSend, batch []connections.Message) []error {
+		return p.SendBatch(ctx, bindings.At("", target(), run[0].Destination, run[0].Native), batch)
+	})
+}
+
+// inRuns hands over messages to the same destination together, in order.
+func inRuns(staged []outbox.StagedSend, send func([]outbox.StagedSend, []connections.Message) []error) []error {
+	var errs []error
+	for len(staged) > 0 {
+		n := 1
+		for n < len(staged) && staged[n].Destination == staged[0].Destination && staged[n].Native == staged[0].Native {
+			n++
+		}
+		batch := make([]connections.Message, n)
+		for i, s := range staged[:n] {
+			batch[i] = s.Message
+			if batch[i].ID == nil {
+				batch[i].ID = s.ID
+			}
+		}
+		errs = append(errs, send(staged[:n], batch)...)
+		staged = staged[n:]
+	}
+	return errs
+}
+
+func fail(staged []outbox.StagedSend, err error) []error {
+	errs := make([]error, len(staged))
+	for i := range errs {
+		errs[i] = err
+	}
+	return errs
+}
+
+// replaceServices stops services that are gone or changed, and starts new ones.
+func (h *Host) replaceServices(ctx context.Context, specs map[string]serviceSpec) error {
+	next := make(map[string]*service, len(specs))
+	var stopping []*service
+	for name, s := range h.serving {
+		if spec, ok := specs[name]; ok && reflect.DeepEqual(spec.desired, s.desired) {
+			next[name] = s
+			continue
+		}
+		s.cancel()
+		stopping = append(stopping, s)
+	}
+	var errs []error
+	for _, s := range stopping {
+		errs = append(errs, s.wait(ctx))
+	}
+	for name, spec := range specs {
+		if next[name] != nil {
+			continue
+		}
+		c, err := spec.open()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			continue
+		}
+		next[name] = run(h.life, spec.desired, c)
+	}
+	h.serving = next
+	return errors.Join(errs...)
+}
