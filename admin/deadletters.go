@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -263,7 +262,11 @@ func (s *server) remove(w http.ResponseWriter, r *http.Request, f LetterFilter) 
 func (s *server) replay(w http.ResponseWriter, r *http.Request) {
 	q := parameters{values: r.URL.Query()}
 	f, o := q.selection(), ReplayOptions{PerSecond: q.rate("perSecond"), BypassInbox: q.flag("bypassInbox")}
-	if err := cmp.Or(q.end(), o.Check()); err != nil {
+	err := q.end()
+	if err == nil {
+		err = o.Check()
+	}
+	if err != nil {
 		fail(w, err)
 		return
 	}

@@ -2,6 +2,7 @@ package framework
 
 import (
 	"context"
+	"reflect"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 )
@@ -30,8 +31,13 @@ type Functions map[string]Handler
 // does not decode, is a [Terminal] error. A trigger's format overrides the
 // media type. Numbers decoded into an any become json.Number, so that large
 // integers stay intact.
+//
+//go:noinline
 func Sink[In any](f func(context.Context, In) error) Handler {
 	return func(ctx context.Context, in event.Event) (*event.Event, error) {
+		if asked(in, reflect.TypeFor[In], nil) {
+			return nil, nil
+		}
 		v, err := decode[In](ctx, in)
 		if err != nil {
 			return nil, err
@@ -44,8 +50,13 @@ func Sink[In any](f func(context.Context, In) error) Handler {
 // event.Event or *event.Event, which go out as they are, a string (text/plain),
 // []byte (no media type), or any other value, which goes out as JSON. A nil
 // pointer, map, slice or interface is no answer.
+//
+//go:noinline
 func Func[In, Out any](f func(context.Context, In) (Out, error)) Handler {
 	return func(ctx context.Context, in event.Event) (*event.Event, error) {
+		if asked(in, reflect.TypeFor[In], reflect.TypeFor[Out]) {
+			return nil, nil
+		}
 		v, err := decode[In](ctx, in)
 		if err != nil {
 			return nil, err

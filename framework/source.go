@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"sync/atomic"
 )
 
@@ -53,6 +54,13 @@ type Origin struct {
 	Correlate     any    // what an answer has as its correlation id; nil for none
 	UnstableID    bool   // the event's id is random: a redelivery will have another
 
+	// Path and Query are the variables of an HTTP trigger's path by their names,
+	// and the query of the request; Caller is who its security recognised, or
+	// nil. The credentials themselves are not in Header then.
+	Path   map[string]string
+	Query  url.Values
+	Caller *Caller
+
 	// Replayed says that whoever replayed a dead letter wants the function to run
 	// although the effects of the event may be committed.
 	Replayed bool
@@ -63,6 +71,13 @@ type Origin struct {
 
 	settle  func(context.Context, Outcome) error
 	settled atomic.Bool
+}
+
+// A Caller is who called by HTTP.
+type Caller struct {
+	Security string         // name of the security definition that let the call in
+	Name     string         // the user (basic), the token's subject (jwt), or the certificate's (mtls); empty with an API key
+	Claims   map[string]any // of the token (jwt); nil elsewhere
 }
 
 // Source tells where the event that ctx's function works on came from. It is

@@ -3,6 +3,7 @@ package framework
 import (
 	"context"
 	"fmt"
+	"reflect"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/jackc/pgx/v5"
@@ -17,15 +18,35 @@ import (
 // The tx belongs to Fairlead: its Commit and Rollback are refused; return an
 // error to roll back. It is used by one goroutine at a time. A Transactional
 // function invoked by another runs in a savepoint of the same transaction.
+//
+//go:noinline
 func Transactional[In any](f func(context.Context, pgx.Tx, In) error) Handler {
-	return TransactionalFunc(func(ctx context.Context, tx pgx.Tx, in In) (*event.Event, error) {
+	work := transactional(func(ctx context.Context, tx pgx.Tx, in In) (*event.Event, error) {
 		return nil, f(ctx, tx, in)
 	})
+	return func(ctx context.Context, in event.Event) (*event.Event, error) {
+		if asked(in, reflect.TypeFor[In], nil) {
+			return nil, nil
+		}
+		return work(ctx, in)
+	}
 }
 
 // TransactionalFunc is [Transactional] for a function that answers: the reply is
 // staged in the same transaction. Out is as [Func] says.
+//
+//go:noinline
 func TransactionalFunc[In, Out any](f func(context.Context, pgx.Tx, In) (Out, error)) Handler {
+	work := transactional(f)
+	return func(ctx context.Context, in event.Event) (*event.Event, error) {
+		if asked(in, reflect.TypeFor[In], reflect.TypeFor[Out]) {
+			return nil, nil
+		}
+		return work(ctx, in)
+	}
+}
+
+func transactional[In, Out any](f func(context.Context, pgx.Tx, In) (Out, error)) Handler {
 	return func(ctx context.Context, in event.Event) (*event.Event, error) {
 		inv, err := running(ctx)
 		if err != nil {

@@ -26,6 +26,9 @@ import (
 func TestMain(m *testing.M) {
 	if url := os.Getenv("OUTBOX_TEST_CHILD"); url != "" {
 		serve := child
+		if os.Getenv("OUTBOX_TEST_PROGRAM") != "" {
+			serve = runProgram
+		}
 		if os.Getenv("OUTBOX_TEST_DEADLY") != "" {
 			serve = func(url string) error { return suicide(url, os.Getenv("OUTBOX_TEST_LEDGER")) }
 		}

@@ -22,7 +22,7 @@ var formats = []string{"table", "json", "yaml"}
 type output struct{ format string }
 
 func (o *output) flags(c *cobra.Command) {
-	c.Flags().StringVarP(&o.format, "output", "o", "table", "table, json or yaml")
+	c.Flags().StringVarP(&o.format, "output", "o", "table", "`FORMAT`: table, json or yaml")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 }
 

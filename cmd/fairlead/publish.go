@@ -57,7 +57,7 @@ It goes through the running host; without one, straight to the store that the co
 	f.DurationVar(&p.after, "after", 0, "deliver it after `DURATION`, such as 90s or 1h30m")
 	f.StringVar(&p.at, "at", "", "deliver it at `TIME`, as in 2026-01-02T15:04:05Z or \"2026-01-02 15:04\"")
 	f.DurationVar(&p.ttl, "ttl", 0, "let it expire after `DURATION`")
-	f.IntVar(&p.priority, "priority", 0, "`0` to 9, higher first (default 4)")
+	f.IntVar(&p.priority, "priority", 0, "`N` from 0 to 9, higher first (default 4)")
 	return c
 }
 

@@ -43,7 +43,9 @@ func (o *options) keeper(ctx context.Context) (_ keeper, close func(), _ error) 
 	if err != nil {
 		return nil, nil, err
 	}
-	op, stop, err := host.OpenStore(cfg, slog.New(slog.DiscardHandler)) // what goes wrong is in the errors, too
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	op, stop, err := host.OpenStore(ctx, cfg, slog.New(slog.DiscardHandler)) // what goes wrong is in the errors, too
 	if errors.Is(err, admin.ErrNoStore) {
 		return nil, nil, usagef("no host runs here and %s has no store.url; start one with \"fairlead run\", or say where the store is", o.file())
 	}

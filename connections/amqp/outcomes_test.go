@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/fairlead/fairlead/connections"
 	"github.com/fairlead/fairlead/framework"
@@ -139,6 +140,33 @@ func TestCloseGivesBackUncounted(t *testing.T) {
 			settle(t, d, framework.Accept)
 		}
 		nothing(t, r)
+	})
+}
+
+// Closing waits for what is still on its way from a broker that is far off. It
+// takes a few round trips, however slow those are.
+func TestCloseFarFromTheBroker(t *testing.T) {
+	eachBroker(t, func(t *testing.T, broker services.Broker) {
+		const n, delay = 20, 300 * time.Millisecond
+		proxy := services.Proxy(t, broker.AMQP)
+		through := settings(broker)
+		through.URL = "amqp://" + proxy.Addr
+		conn, queue := dial(t, settings(broker)), newQueue()
+		send(t, conn, queueTarget(queue), make([]connections.Message, n)...)
+		proxy.Slow(delay)
+		far := dial(t, through)
+		r := receiver(t, far, queueSource(queue), n) // its credit is not there yet
+		begin := time.Now()
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("closing took %v, at %v to the broker and as much back", time.Since(begin), delay)
+		back := receiver(t, conn, queueSource(queue), n)
+		for i := range n {
+			if d := take(t, back, ""); d.Count != 0 {
+				t.Errorf("message %d: got Count %d, want 0", i, d.Count)
+			}
+		}
 	})
 }
 

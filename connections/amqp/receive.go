@@ -13,13 +13,12 @@ import (
 	"github.com/fairlead/fairlead/framework"
 )
 
-// onTheirWay is how long closing waits for messages that the broker has sent and
-// that have not arrived yet.
-const onTheirWay = 50 * time.Millisecond
+// settling is how long closing waits for go-amqp's goroutines to hand on what they
+// have: a flow frame to the broker, and messages of the broker to us.
+const settling = 50 * time.Millisecond
 
 // A receiver gives credit by itself instead of leaving it to go-amqp: that takes
-// fewer flow frames, and lets Close stop the flow. (A drain would stop it, too,
-// but Artemis and Classic do not answer the one that go-amqp sends.)
+// fewer flow frames, and lets Close stop the flow.
 //
 // What the broker may still send, what is unsettled, and what was settled since
 // credit was last given are the prefetch, always.
@@ -83,7 +82,7 @@ func (r *receiver) open(ctx context.Context, s *Source) (err error) {
 		return opening(err)
 	}
 	if s.Selector != "" && r.link.LinkSourceFilterValue(selectorFilter) == nil {
-		return fmt.Errorf("%w: the broker does not know selectors", connections.ErrRefused)
+		return errNoSelectors
 	}
 	if s.Dynamic {
 		r.dynamic = s.Queue
@@ -93,6 +92,8 @@ func (r *receiver) open(ctx context.Context, s *Source) (err error) {
 }
 
 const selectorFilter = "apache.org:selector-filter:string"
+
+var errNoSelectors = fmt.Errorf("%w: the broker does not know selectors", connections.ErrRefused)
 
 func (s *Source) options(n node) *amqp.ReceiverOptions {
 	o := &amqp.ReceiverOptions{
@@ -189,12 +190,14 @@ func (r *receiver) Close() error {
 	return nil
 }
 
-// giveBack releases what is here and was not received. Brokers count it as a
-// failed delivery otherwise (Classic, Broker-J). They may send some of it again
-// at once, but not more than there is credit left.
+// giveBack releases what the broker has sent and was not received. Brokers count
+// it as a failed delivery otherwise (Classic, Broker-J).
 func (r *receiver) giveBack() {
+	if r.remaining() > 0 {
+		r.drain()
+	}
 	for r.remaining() > 0 {
-		ctx, cancel := context.WithTimeout(context.Background(), onTheirWay)
+		ctx, cancel := context.WithTimeout(context.Background(), settling)
 		m, err := r.link.Receive(ctx, nil)
 		cancel()
 		if err != nil || r.link.ReleaseMessage(context.Background(), m) != nil {
@@ -202,6 +205,25 @@ func (r *receiver) giveBack() {
 		}
 		r.account(-1, 0)
 	}
+}
+
+// drain takes the credit back, and returns when all that the broker sent before
+// has come. Artemis and Classic do not answer the drain that go-amqp sends, which
+// has no credit left, but they stop; and what they send on a connection comes in
+// order, so that after a round trip nothing is on its way.
+func (r *receiver) drain() {
+	ctx, cancel := context.WithTimeout(context.Background(), settling)
+	defer cancel()
+	if r.link.DrainCredit(ctx, nil) == nil {
+		return
+	}
+	client := r.conn.client
+	if r.own != nil {
+		client = r.own
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	_ = ping(ctx, client) // it fails if the connection is lost; then there is nothing to give back
 }
 
 func (r *receiver) remaining() int {

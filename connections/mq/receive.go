@@ -38,7 +38,7 @@ func (c *conn) Receiver(ctx context.Context, source any, prefetch int) (connecti
 	}
 	r := &receiver{
 		conn: c, h: h, from: from, batch: max(1, min(s.Batch, prefetch)),
-		buf: make([]byte, firstBuffer), hand: make(chan struct{}, 1), done: make(chan struct{}), outputs: make(map[address]object),
+		buf: make([]byte, firstBuffer), hand: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	if err := r.open(ctx); err != nil {
 		c.release(h)
@@ -62,8 +62,7 @@ type receiver struct {
 	hand chan struct{} // full while a delivery is in hand, whose holder owns what follows
 	unit unitOfWork
 
-	sending sync.Mutex
-	outputs map[address]object // open to send to; guarded by sending
+	outputs outputs // for what is sent in the unit of work
 
 	closing sync.Once
 	done    chan struct{} // closed by Close
@@ -346,17 +345,12 @@ func (r *receiver) end() error {
 		accepted = r.unit.accepted > 0
 	default:
 	}
-	r.sending.Lock()
-	defer r.sending.Unlock()
+	open := append(r.outputs.take(), r.queue)
 	err := r.h.do(ctx, func() (err error) {
 		if accepted {
 			err = r.h.qm.commit()
 		}
-		err = errors.Join(err, r.h.qm.back(), r.queue.close())
-		for _, o := range r.outputs {
-			err = errors.Join(err, o.close())
-		}
-		return err
+		return errors.Join(err, r.h.qm.back(), open.close())
 	})
 	if err != nil {
 		r.h.lose(err)

@@ -1,6 +1,7 @@
 package mq
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -142,6 +143,35 @@ func TestAtomic(t *testing.T) {
 		}
 		wantDepth(t, b, out, 2)
 		wantDepth(t, b, queue, 0)
+	})
+}
+
+// TestAtomicQueues sends to more queues than are kept open, twice to each.
+func TestAtomicQueues(t *testing.T) {
+	onBoth(t, config(), func(t *testing.T, b bench) {
+		queue := queueName()
+		send(t, b.sender(t, target(queue)), "in")
+		r := b.receiver(t, source(queue))
+		d := receive(t, r)
+		for i := range 4 * maxOutputs {
+			s, err := r.Sender(t.Context(), target(fmt.Sprint(queue, i%(2*maxOutputs))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			send(t, s, "out")
+		}
+		if err := d.Settle(t.Context(), framework.Accept); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 2 * maxOutputs {
+			wantDepth(t, b, fmt.Sprint(queue, i), 2)
+		}
+		if _, err := r.Sender(t.Context(), target(queue)); !errors.Is(err, connections.ErrConnLost) {
+			t.Errorf("a closed receiver: got error %v, want ErrConnLost", err)
+		}
 	})
 }
 

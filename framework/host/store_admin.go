@@ -27,9 +27,10 @@ var (
 )
 
 // OpenStore connects to the store of a configuration, for a program that runs no
-// functions; stop ends that. The error of a configuration that does not say where
-// its store is wraps [admin.ErrNoStore].
-func OpenStore(cfg *config.Config, log *slog.Logger) (_ StoreOperator, stop func(), _ error) {
+// functions; stop ends that. It tries once: the error of a store that is out of
+// reach wraps [admin.ErrUnavailable], and that of a configuration that does not
+// say where its store is, [admin.ErrNoStore].
+func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ StoreOperator, stop func(), _ error) {
 	if cfg.Store.URL == "" {
 		return StoreOperator{}, nil, fmt.Errorf("%w: the configuration has no store.url", admin.ErrNoStore)
 	}
@@ -39,14 +40,37 @@ func OpenStore(cfg *config.Config, log *slog.Logger) (_ StoreOperator, stop func
 	if err != nil {
 		return StoreOperator{}, nil, err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	life, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		store.Run(ctx) // its status says how it does, and its only end is ctx's
+		store.Run(life) // its status says how it does, and its only end is life's
 	}()
-	o := StoreOperator{func(context.Context) (*outbox.Store, error) { return store, nil }}
-	return o, func() { cancel(); <-done }, nil
+	stop = func() { cancel(); <-done }
+	if err := answered(ctx, store); err != nil {
+		stop()
+		return StoreOperator{}, nil, classified{fmt.Errorf("open the store: %w", err), admin.ErrUnavailable}
+	}
+	return StoreOperator{func(context.Context) (*outbox.Store, error) { return store, nil }}, stop, nil
+}
+
+// answered returns when the store runs, or with the reason why it does not.
+func answered(ctx context.Context, store *outbox.Store) error {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		switch s := store.Status(); {
+		case s.State == outbox.Running:
+			return nil
+		case s.Err != nil:
+			return s.Err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // asked returns what ask gets from the store, with an error of the classes that

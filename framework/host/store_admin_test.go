@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -28,7 +29,7 @@ import (
 func openOperator(t *testing.T) (StoreOperator, *outbox.Store) {
 	t.Helper()
 	cfg := &config.Config{Store: config.Store{URL: services.Postgres(t)}}
-	o, stop, err := OpenStore(cfg, slog.New(slog.DiscardHandler))
+	o, stop, err := OpenStore(t.Context(), cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,20 +134,25 @@ func TestOperatorIsRefused(t *testing.T) {
 }
 
 func TestOperatorOfNoStore(t *testing.T) {
-	if _, _, err := OpenStore(config.Empty(), slog.Default()); !errors.Is(err, admin.ErrNoStore) {
+	if _, _, err := OpenStore(t.Context(), config.Empty(), slog.Default()); !errors.Is(err, admin.ErrNoStore) {
 		t.Errorf("got %v, want ErrNoStore", err)
 	}
 	if _, err := New().Backend().Topics(t.Context()); !errors.Is(err, admin.ErrNoStore) {
 		t.Errorf("got %v, want ErrNoStore", err)
 	}
-	o, stop, err := OpenStore(&config.Config{Store: config.Store{URL: "postgres://127.0.0.1:1/x"}}, slog.New(slog.DiscardHandler))
-	if err != nil {
+	away := &config.Config{Store: config.Store{URL: "postgres://app:geheim@127.0.0.1:1/x"}, File: filepath.Join(t.TempDir(), "fairlead.yaml")}
+	_, _, err := OpenStore(t.Context(), away, slog.New(slog.DiscardHandler))
+	if !errors.Is(err, admin.ErrUnavailable) || !strings.Contains(err.Error(), "refused") || strings.Contains(err.Error(), "geheim") {
+		t.Errorf("got %v, want ErrUnavailable with the reason", err)
+	}
+	h := New()
+	defer h.Stop(context.Background())
+	if err := h.Connect(away); err != nil {
 		t.Fatal(err)
 	}
-	defer stop()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := o.Topics(ctx); !errors.Is(err, admin.ErrUnavailable) {
+	if _, err := h.Backend().Topics(ctx); !errors.Is(err, admin.ErrUnavailable) {
 		t.Errorf("got %v, want ErrUnavailable", err)
 	}
 }

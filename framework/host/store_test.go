@@ -348,8 +348,8 @@ func TestStoreOutOfReach(t *testing.T) {
 		"plain":      framework.Sink(func(ctx context.Context, s string) error { return framework.Send(ctx, "out", "plain", s) }),
 	})
 	address := strings.SplitN(strings.SplitN(r.url, "@", 2)[1], "/", 2)[0]
+	t.Cleanup(http.DefaultClient.CloseIdleConnections) // of the proxy, after it is gone
 	proxy := services.Proxy(t, address)
-	t.Cleanup(http.DefaultClient.CloseIdleConnections) // the proxy's
 	proxy.Cut()
 	r.applyAt(strings.Replace(r.url, address, proxy.Addr, 1), `
 triggers:
