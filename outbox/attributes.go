@@ -12,6 +12,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/types"
 
 	"github.com/fairlead/fairlead/connections"
+	"github.com/fairlead/fairlead/framework"
 )
 
 // attributes is the "header" column: everything of an event but its id and data.
@@ -37,8 +38,11 @@ func attributesOf(ev event.Event) (attributes, error) {
 		Schema: ev.DataSchema(), Content: ev.DataContentType(),
 		Extensions: storeValues(ev.Extensions()),
 	}
-	if t := ev.Time(); !t.IsZero() {
-		a.Time = t.UTC().Format(time.RFC3339Nano)
+	if t := ev.Time().UTC(); !t.IsZero() {
+		if !writable(t) {
+			return a, framework.Terminal(fmt.Errorf("time of the event is %v, expected a year from 0 to 9999", t))
+		}
+		a.Time = t.Format(time.RFC3339Nano)
 	}
 	if err := checkText("source of the event", a.Source, MaxSource); err != nil {
 		return a, err
@@ -156,11 +160,15 @@ type message struct {
 }
 
 func storeMessage(m *connections.Message) *message {
+	at := m.Time.UTC()
+	if !writable(at) {
+		at = time.Time{} // whatever the sender meant, nothing can be done with it
+	}
 	return &message{
 		ContentType: printable(m.ContentType, MaxHeader), Text: m.Text, Header: storeValues(m.Header),
 		ID: storeValue(m.ID), Identity: optional(m.Identity), CorrelationID: storeValue(m.CorrelationID),
 		ReplyTo: optional(m.ReplyTo), Correlate: storeValue(m.Correlate), Key: optional(m.Key),
-		Priority: m.Priority, TTL: m.TTL, Time: m.Time,
+		Priority: m.Priority, TTL: m.TTL, Time: at,
 	}
 }
 

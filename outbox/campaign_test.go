@@ -272,7 +272,6 @@ func TestProgramsComeAndGo(t *testing.T) {
 		}
 		programs[i] = startProgram(t, url)
 	}
-	defer func() { if t.Failed() { dbg(t, pool) } }()
 	calmDown(t, pool)
 	count(t, pool)
 	for _, p := range programs {
@@ -305,7 +304,6 @@ func TestPostgresIsKilledUnderPrograms(t *testing.T) {
 		someTime()
 		server.Kill()
 	}
-	defer func() { if t.Failed() { dbg(t, pool) } }()
 	calmDown(t, pool)
 	count(t, pool)
 	for _, p := range programs {

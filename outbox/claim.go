@@ -25,25 +25,30 @@ const floorSQL = `with live as materialized (
 	) then $4::bigint else $3::bigint end as floor
 )`
 
+// sizeSQL is how many bytes of data come with a row d. It does not read them.
+const sizeSQL = `coalesce(octet_length(d.data), (select octet_length(y.data) from {schema}.payload y where y.id = d.payload_id), 0)`
+
 // claimSQL takes rows of a queue that nobody holds. It looks at a window of them,
 // in order, and returns the whole window; what it did not take has no owner.
 //
 // Of the rows of one key it takes the first ones, up to a limit, and only if all
-// that come before them are ours, too. Nothing is skipped in between: a row that
+// that come before them are ours, too, and no other replica that lives has a
+// parked one. Nothing is skipped in between: a row that
 // has another rank may lie outside of the window, and is counted.
 //
 //	$1 queue · $2 $3 $4 floor · $5 ours · $6 owner · $7 ranks · $8 where to begin
 //	in each · $9 begin at the floor instead · $10 window · $11 rows wanted · $12 rows per key
+//	$13 bytes wanted
 const claimSQL = floorSQL + `, w as materialized (
 	select c.* from unnest($7::smallint[], $8::bigint[]) l (rank, low), lateral (
-		select d.ctid as tid, d.rank, d.seq, d.key from {schema}.delivery d
+		select d.ctid as tid, d.rank, d.seq, d.key, ` + sizeSQL + ` as size from {schema}.delivery d
 		where d.queue = $1 and d.rank = l.rank
 			and d.seq >= case when $9::bool then (select floor from f) else l.low end
 			and (d.owner = 0 or d.owner <> all ((select ids from live)::int[]))
 		order by d.seq limit $10 for update of d skip locked
 	) c limit $10
 ), n as (
-	select tid, rank, seq, key, row_number() over k as i, max(rank) over k as behind,
+	select tid, rank, seq, key, size, row_number() over k as i, max(rank) over k as behind,
 		min(seq) over (partition by key) as first, count(*) over (partition by key) as n
 	from w where key is not null window k as (partition by key order by seq)
 ), m as (
@@ -51,7 +56,8 @@ const claimSQL = floorSQL + `, w as materialized (
 			select from {schema}.delivery e where e.queue = $1 and e.key = n.key
 				and e.seq < n.seq and e.seq >= (select floor from f) and e.owner <> all ($5::int[])
 		) and not exists (
-			select from {schema}.parked e where e.queue = $1 and e.key = n.key and e.owner <> 0 and e.owner <> all ($5::int[])
+			select from {schema}.parked e where e.queue = $1 and e.key = n.key
+				and e.owner = any ((select ids from live)::int[]) and e.owner <> all ($5::int[])
 		) else false end) over (partition by key) as open,
 		bool_or(case when i = least(n, $12) then i = 1 or i = (
 			select count(*) from {schema}.delivery e
@@ -59,11 +65,11 @@ const claimSQL = floorSQL + `, w as materialized (
 		) else false end) over (partition by key) as whole
 	from n
 ), p as materialized (
-	select *, free and row_number() over (order by not free, behind, seq) <= $11 as picked from (
-		select tid, rank, seq, rank as behind, true as free from w where key is null
+	select *, free and row_number() over o <= $11 and (sum(size) over o <= $13 or row_number() over o = 1) as picked from (
+		select tid, rank, seq, size, rank as behind, true as free from w where key is null
 		union all
-		select tid, rank, seq, behind, open and i <= case when whole then $12 else 1 end from m
-	) p
+		select tid, rank, seq, size, behind, open and i <= case when whole then $12 else 1 end from m
+	) p window o as (order by not free, behind, seq rows unbounded preceding)
 ), u as (
 	update {schema}.delivery d set owner = $6, claims = least(d.claims + 1, 30000)
 	where d.ctid = any (array(select tid from p where picked))
@@ -79,15 +85,19 @@ select rank, seq, 0, 0, 0, null, null, null, null, null, false, false, false, nu
 // the first ones: behind one that is not due, held by another, or not in the
 // window, everything waits.
 //
-//	$1 queue · $2 $3 $4 floor · $5 ours · $6 owner · $7 rows wanted
-const claimParkedSQL = floorSQL + `, w as materialized (
-	select d.ctid as tid, d.seq, d.key from {schema}.parked d
+//	$1 queue · $2 $3 $4 floor · $5 ours · $6 owner · $7 rows wanted · $8 bytes wanted
+const claimParkedSQL = floorSQL + `, due as materialized (
+	select d.ctid as tid, d.seq, d.key, d.run_at, ` + sizeSQL + ` as size from {schema}.parked d
 	where d.queue = $1 and d.run_at <= clock_timestamp()
 		and (d.owner = 0 or d.owner <> all ((select ids from live)::int[]))
 		and (d.key is null or not exists (
 			select from {schema}.parked e where e.queue = $1 and e.key = d.key and e.seq < d.seq and e.run_at > clock_timestamp()
 				and e.owner <> all ($5::int[])))
 	order by d.run_at, d.seq limit $7 for update of d skip locked
+), w as materialized (
+	select tid, seq, key from (
+		select *, sum(size) over o <= $8 or row_number() over o = 1 as fits
+		from due window o as (order by run_at, seq rows unbounded preceding)) w where fits
 ), n as (
 	select tid, seq, key, row_number() over (partition by key order by seq) as i from w where key is not null
 ), u as (
@@ -100,7 +110,7 @@ const claimParkedSQL = floorSQL + `, w as materialized (
 			where e.queue = $1 and e.key = n.key and e.seq < n.seq and e.owner <> all ($5::int[])
 		) and not exists (
 			select from {schema}.delivery e where e.queue = $1 and e.key = n.key
-				and e.seq >= (select floor from f) and e.owner <> 0 and e.owner <> all ($5::int[]))))
+				and e.seq >= (select floor from f) and e.owner = any ((select ids from live)::int[]) and e.owner <> all ($5::int[]))))
 	returning d.*
 ) select u.rank, u.seq, u.owner, u.claims, u.attempts, u.key, u.event_id, u.header::text, coalesce(u.data, p.data), u.payload_id,
 	false, u.replayed, coalesce(u.expires_at <= clock_timestamp(), false), u.created_at, u.first_at, u.last_at

@@ -205,14 +205,14 @@ func (c *Consumer) queueCycle(b *batch, req *cycleRequest, res *cycleResult) {
 			return row.Scan(&res.oldest, &res.id, &res.snapshot, &res.sweepCost)
 		})
 	}
-	b.queue(claimParkedSQL, c.queue, held, fast, floor, req.ours, req.owner, req.want).Query(func(rows pgx.Rows) error {
+	b.queue(claimParkedSQL, c.queue, held, fast, floor, req.ours, req.owner, req.want, mostMemory).Query(func(rows pgx.Rows) error {
 		taken, _, err := scanRows(rows, true)
 		res.rows, res.due = append(res.rows, taken...), len(taken)
 		return err
 	})
 	for i, from := range req.from {
 		sweep := req.sweep && i == 0
-		b.queue(claimSQL, c.queue, held, fast, floor, req.ours, req.owner, allRanks, from[:], sweep, req.window, req.want, req.perKey).
+		b.queue(claimSQL, c.queue, held, fast, floor, req.ours, req.owner, allRanks, from[:], sweep, req.window, req.want, req.perKey, mostMemory).
 			Query(func(rows pgx.Rows) error {
 				taken, window, err := scanRows(rows, false)
 				res.rows, res.windows = append(res.rows, taken...), append(res.windows, window)

@@ -79,6 +79,8 @@ func (s *Store) remember(ctx context.Context, tx pgx.Tx, r Received) (fresh bool
 
 // Seen reports whether the effects of an event are committed.
 func (s *Store) Seen(ctx context.Context, r Received) (seen bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	trigger, source, id, hash := r.key()
 	pool, err := s.work(ctx)
 	if err == nil {

@@ -156,7 +156,7 @@ func script(schema string, ms []migration, first bool) string {
 	}
 	for _, m := range ms {
 		fmt.Fprintf(&b, "\n-- version %d: %s\n%s", m.version, m.name, m.sql)
-		fmt.Fprintf(&b, inSchema(schema, appliedSQL), m.version, m.name)
+		b.WriteString(inSchema(schema, fmt.Sprintf(appliedSQL, m.version, m.name)))
 	}
 	return b.String()
 }

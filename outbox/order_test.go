@@ -166,6 +166,36 @@ func TestPoisonKeyBesideBusyKeys(t *testing.T) {
 	j.check(t)
 }
 
+// What a replica that died has claimed of one key, in both tables, holds up
+// nobody: neither part waits for the other.
+func TestKeyOfADeadReplica(t *testing.T) {
+	t.Parallel()
+	url := services.Postgres(t)
+	s := start(t, url)
+	for n := range 4 {
+		if _, err := s.Publish(t.Context(), "left", data(t, fmt.Sprint(n)), framework.PublishOptions{Key: "k"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const dead = 1 << 20
+	_, err := connect(t, url).Exec(t.Context(), `with first as (delete from fairlead.delivery where seq = (select min(seq) from fairlead.delivery) returning *)
+		insert into fairlead.parked (seq, queue, rank, key, event_id, header, data, run_at, owner, claims)
+		select seq, queue, rank, key, event_id, header, data, now(), $1, 1 from first`, dead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := connect(t, url).Exec(t.Context(), `update fairlead.delivery set owner = $1, claims = 1`, dead); err != nil {
+		t.Fatal(err)
+	}
+	j := newJournal()
+	subscribe(t, s, Subscription{Target: "left", Concurrency: 4, Handle: func(_ context.Context, d *Delivery) error {
+		j.end(d, j.begin(d), true)
+		return nil
+	}})
+	await(t, "all are done", func() bool { return j.count() == 4 })
+	j.check(t)
+}
+
 // An event of a key that is buried lets the next ones go.
 func TestDeadLetterFreesItsKey(t *testing.T) {
 	t.Parallel()

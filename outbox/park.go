@@ -41,6 +41,8 @@ func (s *Store) Park(ctx context.Context, l Letter, delay time.Duration) error {
 // keep runs a statement that keeps a letter and reports whether the trigger's
 // subscription is there; if not, it is made.
 func (s *Store) keep(ctx context.Context, trigger, sql string, args []any) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	pool, err := s.work(ctx)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fairlead/fairlead/framework"
 )
@@ -44,7 +45,7 @@ func (s *Store) insert(ctx context.Context, p *publication) error {
 		if err != nil {
 			return err
 		}
-		err = p.store(ctx, pgxQuerier{pool}, s.cfg.Schema)
+		err = s.insertOnce(ctx, pool, p)
 		if err == nil || !neverSent(err) {
 			return storeError("store the event", err)
 		}
@@ -52,4 +53,12 @@ func (s *Store) insert(ctx context.Context, p *publication) error {
 			return storeError("store the event", err)
 		}
 	}
+}
+
+// insertOnce bounds one try, because a connection that was cut off would leave it
+// without an answer for as long as ctx lasts.
+func (s *Store) insertOnce(ctx context.Context, pool *pgxpool.Pool, p *publication) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	return p.store(ctx, pgxQuerier{pool}, s.cfg.Schema)
 }

@@ -63,8 +63,8 @@ func newStagedSend(send Send, id string) (*publication, error) {
 	if p.data == nil {
 		p.data = []byte{}
 	}
-	if len(p.data) > MaxPayload {
-		return nil, framework.Terminal(fmt.Errorf("body has %d bytes, at most %d are allowed", len(p.data), MaxPayload))
+	if n := len(p.data) + len(p.header); n > MaxPayload {
+		return nil, framework.Terminal(fmt.Errorf("body and headers have %d bytes, at most %d are allowed", n, MaxPayload))
 	}
 	if key := send.Message.Key; key != "" {
 		key = keyText(key, MaxName)

@@ -55,14 +55,21 @@ func (sc *scope) run(ctx context.Context, work func(context.Context, pgx.Tx) err
 	if sc.tx.Conn().PgConn().TxStatus() == 'I' {
 		return framework.Terminal(errors.New("the function ended the transaction that it was given; what it published and sent with it is not stored"))
 	}
-	if err := sc.flush(ctx, staged); err != nil {
-		return storeError("store what was published and sent", err)
-	}
-	if err := sc.tx.Commit(ctx); err != nil {
-		return storeError("commit", err)
+	if err := sc.commit(ctx, staged); err != nil {
+		return err
 	}
 	sc.wake(staged)
 	return nil
+}
+
+// commit writes what was staged and commits. Work may take its time, this may not.
+func (sc *scope) commit(ctx context.Context, staged []*publication) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if err := sc.flush(ctx, staged); err != nil {
+		return storeError("store what was published and sent", err)
+	}
+	return storeError("commit", sc.tx.Commit(ctx))
 }
 
 // blame marks an error of work if the connection was lost under it.

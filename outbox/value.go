@@ -29,9 +29,9 @@ func storeValue(v any) any {
 	case []byte:
 		return typed("bytes", base64.StdEncoding.EncodeToString(v))
 	case time.Time:
-		return typed("time", v.UTC().Format(time.RFC3339Nano))
+		return storeTime(v)
 	case types.Timestamp:
-		return typed("time", v.UTC().Format(time.RFC3339Nano))
+		return storeTime(v.Time)
 	case types.URI:
 		return typed("uri", v.String())
 	case types.URIRef:
@@ -81,6 +81,18 @@ func storeKind(v reflect.Value) any {
 	}
 	return storeString(fmt.Sprint(v.Interface()))
 }
+
+// storeTime keeps a time that cannot be read again as its text.
+func storeTime(t time.Time) any {
+	t = t.UTC()
+	if !writable(t) {
+		return t.String()
+	}
+	return typed("time", t.Format(time.RFC3339Nano))
+}
+
+// writable reports whether RFC 3339, and so JSON, has a form for t.
+func writable(t time.Time) bool { return t.Year() >= 0 && t.Year() <= 9999 }
 
 // storeString keeps what Postgres cannot hold as text: NUL and invalid UTF-8.
 func storeString(s string) any {

@@ -16,6 +16,7 @@ type job struct {
 	session  *session // where the delivery must be settled
 	delivery connections.Delivery
 
+	over     bool // the delivery is settled, given back or lost
 	decoded  bool
 	events   []event.Event // one, unless the message is a batch
 	at       int           // the event that is worked on
@@ -57,12 +58,6 @@ func (j *job) event() event.Event {
 	return event.Event{}
 }
 
-// A call is what the ctx of one call of the function carries.
-type call struct {
-	framework.Invocation
-	origin framework.Origin
-}
-
 // attempt is the number of the call that comes, or of the last one if none does.
 func (j *job) attempt() int {
 	if j.cause != nil {
@@ -71,18 +66,28 @@ func (j *job) attempt() int {
 	return j.attempts + 1
 }
 
+// A call is what the ctx of one call of the function carries.
+type call struct {
+	framework.Invocation
+	origin framework.Origin
+}
+
 // call describes the next call of the function to it.
 func (j *job) call(t *Trigger) *framework.Invocation {
-	d := &j.delivery
-	c := &call{
-		Invocation: framework.Invocation{Runtime: t.Runtime, Function: t.Function, Format: t.Format, Event: j.event()},
-		origin: framework.Origin{
-			Trigger: t.Name, Connection: t.Connection, Destination: t.Destination,
-			Attempt: j.attempt(), Deliveries: d.Count,
-			Header: d.Header, ID: d.ID, CorrelationID: d.CorrelationID, ReplyTo: d.ReplyTo, Correlate: d.Correlate,
-			UnstableID: j.unstable, Replayed: j.replayed, Native: d.Native,
-		},
-	}
+	c := &call{Invocation: framework.Invocation{Runtime: t.Runtime, Function: t.Function, Format: t.Format, Event: j.event()}}
 	c.Source = &c.origin
+	if t.Manual && j.session != nil {
+		c.Source = framework.NewOrigin(j.settleManually)
+	}
+	j.describe(c.Source, t)
 	return &c.Invocation
+}
+
+// describe says where j's event comes from.
+func (j *job) describe(o *framework.Origin, t *Trigger) {
+	d := &j.delivery
+	o.Trigger, o.Connection, o.Destination = t.Name, t.Connection, t.Destination
+	o.Attempt, o.Deliveries = j.attempt(), d.Count
+	o.Header, o.ID, o.CorrelationID, o.ReplyTo, o.Correlate = d.Header, d.ID, d.CorrelationID, d.ReplyTo, d.Correlate
+	o.UnstableID, o.Replayed, o.Native = j.unstable, j.replayed, d.Native
 }

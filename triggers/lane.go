@@ -34,6 +34,7 @@ type session struct {
 	lane   *lane
 	lost   atomic.Pointer[error]
 
+	groups  groups
 	atomic  connections.Atomic // nil: it cannot send in a delivery's unit of work
 	backout backout
 }
@@ -223,6 +224,7 @@ func (s *session) close() {
 func (l *lane) putOff(j *job, due time.Time) {
 	if j.session.lost.Load() != nil {
 		l.trigger.memory.keep(j, false)
+		j.over = true
 		return
 	}
 	l.waiting.add(j, due)
@@ -230,6 +232,7 @@ func (l *lane) putOff(j *job, due time.Time) {
 
 // giveBack returns the delivery to the broker, as if it had not been received.
 func (l *lane) giveBack(j *job) {
+	j.over = true
 	if j.session.lost.Load() != nil {
 		return
 	}
@@ -249,6 +252,9 @@ func (l *lane) close() {
 	select {
 	case l.baton <- struct{}{}:
 		if l.session != nil {
+			for _, j := range l.session.groups.clear() {
+				l.giveBack(j)
+			}
 			l.session.close()
 			l.session = nil
 		}

@@ -47,6 +47,9 @@ func (t *Trigger) decode(j *job) {
 	if err == nil {
 		j.events, j.unstable, err = t.codec.Decode(&j.delivery.Message)
 	}
+	if err == nil && t.Manual && len(j.events) > 1 {
+		err = fmt.Errorf("a batch of %d events, and the function settles by itself (autoAccept: false): expected one event", len(j.events))
+	}
 	if err == nil && t.EventID != "" {
 		err = t.setID(j)
 	}
@@ -78,6 +81,10 @@ func (t *Trigger) setID(j *job) error {
 
 // try calls the function once. It reports false if j has to wait.
 func (t *Trigger) try(soft, hard context.Context, j *job) bool {
+	if t.Manual {
+		t.tryManual(soft, hard, j)
+		return false
+	}
 	inv := j.call(t)
 	ctx := framework.NewContext(hard, inv)
 	kills, end := t.guard(ctx, j)
@@ -249,6 +256,7 @@ func (t *Trigger) put(ctx context.Context, l Letter) error {
 
 // settle accepts the delivery; every event in it is done.
 func (t *Trigger) settle(hard context.Context, j *job) {
+	j.over = true
 	err := j.delivery.Settle(hard, framework.Accept)
 	if err == nil {
 		return

@@ -32,7 +32,7 @@ const parkTimeout = 5 * time.Second
 // park hands the event to the store, which brings it back after delay. It
 // reports false if the store cannot take it now.
 func (t *Trigger) park(ctx context.Context, j *job, cause error, delay time.Duration) bool {
-	if t.Store == nil || t.Ordered || delay <= longWait {
+	if t.Store == nil || t.Ordered || j.delivery.Key != "" || delay <= longWait { // order would be lost
 		return false
 	}
 	l := t.letter(j)

@@ -54,6 +54,10 @@ type Spec struct {
 	Prefetch    int // unsettled deliveries at once, at least Concurrency
 	Ordered     bool
 
+	// Manual says that only the function settles a message, by
+	// framework.Source(ctx).Settle; one that it leaves is given back.
+	Manual bool
+
 	// Reply sends an answer to a destination on the trigger's connection, in
 	// the broker's own words if native.
 	Reply       func(ctx context.Context, destination string, native bool, m connections.Message) error
@@ -149,8 +153,27 @@ func (t *Trigger) work(soft, hard context.Context, l *lane) {
 		if err != nil {
 			return
 		}
-		t.inFlight.Add(1)
-		t.process(soft, hard, j)
-		t.inFlight.Add(-1)
+		for fresh := !j.decoded; j != nil && (!fresh || j.session.groups.enter(j)); fresh = false {
+			t.inFlight.Add(1)
+			t.process(soft, hard, j)
+			t.inFlight.Add(-1)
+			j = t.following(soft, j)
+		}
 	}
+}
+
+// following returns the message of j's group that may be worked on after j, if j
+// is over.
+func (t *Trigger) following(soft context.Context, j *job) *job {
+	if !j.over {
+		return nil
+	}
+	next := j.session.groups.leave(j)
+	if next == nil || soft.Err() == nil && j.session.lost.Load() == nil {
+		return next
+	}
+	for ; next != nil; next = j.session.groups.leave(next) { // it stops, or they come again
+		next.lane.giveBack(next)
+	}
+	return nil
 }

@@ -66,7 +66,8 @@ const stateFolder = ".fairlead"
 type sum [sha256.Size]byte
 
 // build compiles the app, to run with a configuration, to its program, which may
-// be running. What Go needs to wrap a package with New lies beside it.
+// be running: the Go command does not write into a file, it replaces it. What it
+// needs to wrap a package with New lies beside it.
 func (a *app) build(ctx context.Context, file string, progress io.Writer) (sum, error) {
 	work := filepath.Dir(a.program())
 	if err := os.MkdirAll(work, 0o700); err != nil {
@@ -79,9 +80,8 @@ func (a *app) build(ctx context.Context, file string, progress io.Writer) (sum, 
 			return sum{}, err
 		}
 	}
-	built := a.program() + ".new"
 	// Without tables for a debugger it links a third faster.
-	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"build", "-ldflags=-s -w", "-o", built}, mqFlags(file), []string{target})...)
+	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"build", "-ldflags=-s -w", "-o", a.program()}, mqFlags(file), []string{target})...)
 	cmd.Dir = a.moduleDir
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
@@ -91,11 +91,11 @@ func (a *app) build(ctx context.Context, file string, progress io.Writer) (sum, 
 	if err != nil {
 		return sum{}, fmt.Errorf("build %s:\n%s", a.importPath, explain(output.String(), a.importPath))
 	}
-	data, err := os.ReadFile(built)
+	data, err := os.ReadFile(a.program())
 	if err != nil {
 		return sum{}, err
 	}
-	return sha256.Sum256(data), os.Rename(built, a.program())
+	return sha256.Sum256(data), nil
 }
 
 // wrapper is the program around a function folder.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"strconv"
@@ -52,10 +53,11 @@ func goModPath(path string) string {
 	return path
 }
 
-// complete adds the checksums of a released version, which no template can have.
+// complete adds to a function's go.mod and go.sum what no template can have: the
+// checksums of a released version, or what a checkout needs by now.
 func (o origin) complete(ctx context.Context, dir string) error {
 	if o.version == "" {
-		return nil
+		return o.adopt(dir)
 	}
 	cmd := exec.CommandContext(ctx, "go", "mod", "tidy")
 	cmd.Dir = dir
@@ -63,6 +65,43 @@ func (o origin) complete(ctx context.Context, dir string) error {
 		return fmt.Errorf("fetch %s %s with the go command: %w\n%s", modulePath, o.version, err, out)
 	}
 	return nil
+}
+
+// required is a line of a go.mod that requires a module.
+var required = regexp.MustCompile(`(?m)^(?:require)?[ \t]+(\S+) (v\S+)`)
+
+// adopt makes the function in dir require what the checkout does. Until the
+// function is tidied, some of that is more than it needs.
+func (o origin) adopt(dir string) error {
+	mod, err := os.ReadFile(filepath.Join(o.checkout, "go.mod"))
+	if err != nil {
+		return err
+	}
+	own, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+	if err != nil {
+		return err
+	}
+	text, more := string(own), ""
+	for _, r := range required.FindAllStringSubmatch(string(mod), -1) {
+		path, version := r[1], r[2]
+		line := regexp.MustCompile(`(?m)^([ \t]*(?:require )?` + regexp.QuoteMeta(path) + `) v\S+`)
+		if line.MatchString(text) {
+			text = line.ReplaceAllString(text, "$1 "+version)
+		} else {
+			more += "\t" + path + " " + version + " // indirect\n"
+		}
+	}
+	if more != "" {
+		text += "\nrequire (\n" + more + ")\n"
+	}
+	sums, err := os.ReadFile(filepath.Join(o.checkout, "go.sum"))
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(filepath.Join(dir, "go.mod"), []byte(text), 0o644),
+		os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o644),
+	)
 }
 
 const modulePath = "github.com/fairlead/fairlead"

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -29,14 +30,14 @@ func TestStoreScripts(t *testing.T) {
 		env.Setenv("STORE_URL", services.Postgres(t))
 		return setup(env)
 	}
-	p.Cmds["bury"], p.Cmds["untildead"], p.Cmds["stoppedright"] = bury, untilDead, stoppedRight
+	p.Cmds["bury"], p.Cmds["untildead"], p.Cmds["stoppedright"], p.Cmds["kept"] = bury, untilDead, stoppedRight, kept
 	testscript.Run(t, p)
 }
 
 // withStore calls f with the script's store.
 func withStore(ts *testscript.TestScript, f func(context.Context, *outbox.Store) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), awaitTimeout)
-	store, err := outbox.Open(outbox.Config{URL: ts.Getenv("STORE_URL")})
+	store, err := outbox.Open(outbox.Config{URL: ts.Getenv("STORE_URL"), Log: slog.New(slog.DiscardHandler)})
 	ts.Check(err)
 	done := make(chan struct{})
 	go func() {
@@ -120,5 +121,29 @@ func stoppedRight(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	if left := countDead(ts); strconv.Itoa(done+left) != args[0] {
 		ts.Fatalf("it said that %d were replayed, %d are left, and there were %s", done, left, args[0])
+	}
+}
+
+// kept waits until the dead letters and those that were replayed are as many as
+// there were in all: kept TOTAL.
+func kept(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: kept TOTAL")
+	}
+	for end := time.Now().Add(awaitTimeout); ; time.Sleep(10 * time.Millisecond) {
+		dead, parked := countDead(ts), 0
+		withStore(ts, func(ctx context.Context, s *outbox.Store) error {
+			queues, err := s.ParkedRetries(ctx)
+			for _, q := range queues {
+				parked += q.Depth
+			}
+			return err
+		})
+		if strconv.Itoa(dead+parked) == args[0] {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("%d are dead and %d were replayed, and there were %s", dead, parked, args[0])
+		}
 	}
 }

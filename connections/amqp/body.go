@@ -7,6 +7,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/Azure/go-amqp"
@@ -68,20 +69,106 @@ func jsonValue(v any) any {
 		return jsonMap(v)
 	case time.Time:
 		return jsonKey(v)
+	case Decimal32, Decimal64, Decimal128:
+		return jsonNumber(fmt.Sprint(v))
+	case Described:
+		return jsonValue(v.Value)
+	case Encoded:
+		return jsonEncoded(v)
 	}
-	switch r := reflect.ValueOf(v); r.Kind() {
-	case reflect.Slice: // a list, or an array of one type
+	if r := reflect.ValueOf(v); r.Kind() == reflect.Slice { // a list, or an array of one type
 		list := make([]any, r.Len())
 		for i := range list {
 			list[i] = jsonValue(r.Index(i).Interface())
 		}
 		return list
-	case reflect.Struct: // a described value, of a type that go-amqp keeps to itself
-		if described := r.FieldByName("Value"); described.IsValid() {
-			return jsonValue(described.Interface())
-		}
 	}
 	return fmt.Sprint(v)
+}
+
+// jsonNumber returns a decimal number with all its digits, or in a string what
+// JSON has no number for.
+func jsonNumber(text string) any {
+	if strings.ContainsAny(text, "NI") { // NaN, Infinity
+		return text
+	}
+	return json.Number(text)
+}
+
+// jsonEncoded is jsonValue for a value that has not been decoded: each of its
+// parts is, by itself. The keys of a map become text.
+func jsonEncoded(v []byte) any {
+	if v[0] == described {
+		n, err := span(v[1:], 0)
+		if err != nil {
+			return fmt.Sprint(Encoded(v))
+		}
+		return jsonEncoded(v[1+n:])
+	}
+	switch code := v[0]; {
+	case isList(code), isMap(code), isArray(code):
+		parts := encodedParts(v)
+		if !isMap(code) {
+			list := make([]any, len(parts))
+			for i, part := range parts {
+				list[i] = jsonEncoded(part)
+			}
+			return list
+		}
+		m := make(map[string]any, len(parts)/2)
+		for i := 0; i+1 < len(parts); i += 2 {
+			m[jsonText(jsonEncoded(parts[i]))] = jsonEncoded(parts[i+1])
+		}
+		return m
+	case kind(code) == 0:
+		return jsonValue(typed(v))
+	}
+	var m amqp.Message
+	if err := m.UnmarshalBinary(append([]byte{described, smallCode, valueSection}, v...)); err != nil {
+		return fmt.Sprint(Encoded(v))
+	}
+	return jsonValue(m.Value)
+}
+
+// jsonText returns a value as the key that it is in JSON.
+func jsonText(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return strings.Trim(string(b), `"`)
+}
+
+// encodedParts returns the parts of a list, a map or an array, each with its
+// constructor.
+func encodedParts(v []byte) [][]byte {
+	count, body, err := compound(v[0], v[1:])
+	if err != nil {
+		return nil
+	}
+	array := isArray(v[0])
+	var each []byte
+	if array {
+		each, body = body[:1], body[1:]
+	}
+	parts := make([][]byte, 0, count)
+	for range count {
+		var n int
+		if array {
+			n, err = walkBytes(each[0], body, 0, isKey)
+		} else {
+			n, err = span(body, 0)
+		}
+		if err != nil {
+			break
+		}
+		parts = append(parts, slices.Concat(each, body[:n]))
+		body = body[n:]
+	}
+	return parts
 }
 
 // jsonFloat returns v, which is f, unless JSON has no such number.

@@ -28,6 +28,7 @@ const (
 // decode turns a received message into a delivery that lacks only its Settle.
 // The delivery shares the message's memory.
 func decode(m *amqp.Message) connections.Delivery {
+	native(m)
 	d := connections.Delivery{Message: connections.Message{Native: m, Header: header(m.ApplicationProperties)}}
 	if h := m.Header; h != nil {
 		d.Count = int(h.DeliveryCount)

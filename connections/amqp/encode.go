@@ -38,8 +38,10 @@ func encode(m *connections.Message, headers map[string]string) (*amqp.Message, e
 		return nil, err
 	}
 	var err error
-	out.ApplicationProperties, err = applicationProperties(m, relayed, headers)
-	return out, err
+	if out.ApplicationProperties, err = applicationProperties(m, relayed, headers); err != nil {
+		return nil, err
+	}
+	return out, outgoingMessage(out)
 }
 
 // setBody makes the body that JMS clients take for text or bytes, and says so.
@@ -141,7 +143,9 @@ func applicationProperties(m *connections.Message, relayed *amqp.Message, header
 	}
 	out := make(map[string]any, len(m.Header)+len(headers))
 	if relayed != nil {
-		inheritProperties(out, relayed, isCloudEvent(m))
+		if err := inheritProperties(out, relayed, isCloudEvent(m)); err != nil {
+			return nil, err
+		}
 	}
 	for name, v := range headers {
 		out[name] = v
@@ -177,6 +181,8 @@ func property(name string, v any) (any, error) {
 		return int64(v.(int32)), nil
 	case simple(v):
 		return v, nil
+	case foreignParts(v):
+		return outgoing(v)
 	}
 	if t, ok := v.(types.Timestamp); ok && t.Nanosecond()%int(time.Millisecond) == 0 {
 		return t.Time, nil // AMQP has no finer one

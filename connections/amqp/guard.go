@@ -20,8 +20,9 @@ const maxFrame = 1 << 16
 const undecodable = "x-opt-fairlead-undecodable"
 
 // A guard is a connection on which no message arrives that go-amqp could not
-// decode. In its place comes one that says so, with the whole of the original as
-// its Data, and with the sections that are well.
+// decode. Values of types that it does not know are replaced (see presentable). In
+// the place of a message that breaks the standard comes one that says so, with the
+// whole of the original as its Data, and with the sections that are well.
 type guard struct {
 	net.Conn
 
@@ -157,15 +158,15 @@ func (g *guard) transfer(l linkID, t transfer) []byte {
 		p.message = append(p.message, t.payload...)
 		delete(g.partial, l)
 	}
-	why := decodable(p.message)
-	if why == nil {
+	message, _ := presentable(p.message)
+	if &message[0] == &p.message[0] {
 		return nil
 	}
 	var instead []byte
 	if continued {
 		instead = abortFrame(l)
 	}
-	return append(instead, p.substitute(l, why)...)
+	return append(instead, p.substitute(l, message)...)
 }
 
 // envelope returns what is delivered instead of a message: the sections of it

@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 
 	"github.com/Azure/go-amqp"
@@ -50,12 +51,15 @@ func inheritBody(out, relayed *amqp.Message, m *connections.Message) bool {
 
 // inheritProperties adds the application properties that a relayed message
 // keeps. If what goes out is a CloudEvent, its attributes are that event's.
-func inheritProperties(out map[string]any, relayed *amqp.Message, cloudEvent bool) {
+func inheritProperties(out map[string]any, relayed *amqp.Message, cloudEvent bool) (err error) {
 	for name, v := range relayed.ApplicationProperties {
 		if v != nil && !ofOneDelivery(name) && !(cloudEvent && connections.IsAttribute(name)) {
-			out[name] = v
+			if out[name], err = outgoing(v); err != nil {
+				return fmt.Errorf("header %s: %w", name, err)
+			}
 		}
 	}
+	return nil
 }
 
 // ofOneDelivery says that a property of that name must not be sent on: a broker

@@ -28,6 +28,9 @@ const (
 	smallUint     = 0x52
 	longUint      = 0x70
 	longList      = 0xd0
+	longMap       = 0xd1
+	longBinary    = 0xb0
+	uuidCode      = 0x98
 )
 
 // parseTransfer reads the body of a transfer frame, after its description.
@@ -81,10 +84,9 @@ func abortFrame(l linkID) []byte {
 	return buildTransfer(l.channel, 10, fields, nil)
 }
 
-// substitute returns the frame of a message that stands for p's, which cannot be
-// decoded.
-func (p partial) substitute(l linkID, why error) []byte {
-	return buildTransfer(l.channel, p.fields, p.head, envelope(p.message, why))
+// substitute returns the frame of a message that stands for p's.
+func (p partial) substitute(l linkID, message []byte) []byte {
+	return buildTransfer(l.channel, p.fields, p.head, message)
 }
 
 func buildTransfer(channel uint16, count int, fields, payload []byte) []byte {

@@ -231,10 +231,17 @@ func compound(code byte, b []byte) (count int, body []byte, err error) {
 	return count, body, nil
 }
 
-// walk returns how many bytes the first value in b has. It looks at every part
-// of it, so that what is decoded afterwards has no more parts than bytes, is not
-// nested too deeply, and has no map keys that Go cannot have.
-func walk(b []byte, depth int) (int, error) {
+// walk is span for what is decoded afterwards: no map has keys that Go cannot have.
+func walk(b []byte, depth int) (int, error) { return walkValue(b, depth, isKey) }
+
+// span returns how many bytes the first value in b has. It looks at every part
+// of it, so that there are no more parts than bytes, and they are not nested too
+// deeply.
+func span(b []byte, depth int) (int, error) {
+	return walkValue(b, depth, func([]byte) bool { return true })
+}
+
+func walkValue(b []byte, depth int, isKey func([]byte) bool) (int, error) {
 	if len(b) == 0 {
 		return 0, errShort
 	}
@@ -242,19 +249,19 @@ func walk(b []byte, depth int) (int, error) {
 		return 0, errDeep
 	}
 	if b[0] == described {
-		d, err := walk(b[1:], depth+1)
+		d, err := walkValue(b[1:], depth+1, isKey)
 		if err != nil {
 			return 0, err
 		}
-		v, err := walk(b[1+d:], depth+1)
+		v, err := walkValue(b[1+d:], depth+1, isKey)
 		return 1 + d + v, err
 	}
-	n, err := walkBytes(b[0], b[1:], depth)
+	n, err := walkBytes(b[0], b[1:], depth, isKey)
 	return 1 + n, err
 }
 
-// walkBytes is walk for a value whose constructor is known.
-func walkBytes(code byte, b []byte, depth int) (int, error) {
+// walkBytes is walkValue for a value whose constructor is known.
+func walkBytes(code byte, b []byte, depth int, isKey func([]byte) bool) (int, error) {
 	if depth > maxDepth {
 		return 0, errDeep
 	}
@@ -264,16 +271,16 @@ func walkBytes(code byte, b []byte, depth int) (int, error) {
 	}
 	switch {
 	case isArray(code):
-		return n, walkArray(code, b, depth)
+		return n, walkArray(code, b, depth, isKey)
 	case isList(code), isMap(code):
-		return n, walkParts(code, b, depth)
+		return n, walkParts(code, b, depth, isKey)
 	case code >= 0xc0:
 		return 0, fmt.Errorf("found a value of the unknown type %#02x", code)
 	}
 	return n, nil
 }
 
-func walkParts(code byte, b []byte, depth int) error {
+func walkParts(code byte, b []byte, depth int, isKey func([]byte) bool) error {
 	count, body, err := compound(code, b)
 	if err != nil {
 		return err
@@ -282,7 +289,7 @@ func walkParts(code byte, b []byte, depth int) error {
 		if isMap(code) && i%2 == 0 && !isKey(body) {
 			return errors.New("found a map key that is binary or has parts")
 		}
-		n, err := walk(body, depth+1)
+		n, err := walkValue(body, depth+1, isKey)
 		if err != nil {
 			return err
 		}
@@ -294,7 +301,7 @@ func walkParts(code byte, b []byte, depth int) error {
 	return nil
 }
 
-func walkArray(code byte, b []byte, depth int) error {
+func walkArray(code byte, b []byte, depth int, isKey func([]byte) bool) error {
 	count, body, err := compound(code, b)
 	if err != nil {
 		return err
@@ -305,7 +312,7 @@ func walkArray(code byte, b []byte, depth int) error {
 	each := body[0]
 	body = body[1:]
 	for range count {
-		n, err := walkBytes(each, body, depth+1)
+		n, err := walkBytes(each, body, depth+1, isKey)
 		if err != nil {
 			return err
 		}

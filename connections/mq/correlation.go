@@ -21,6 +21,10 @@ func (c Correlation) String() string { return c.CorrelationID }
 // correlate returns what an answer has as its correlation id: the request's
 // message id, unless the report options say otherwise.
 func (n *Message) correlate(m *connections.Message) any {
+	const passed = mqi.MQRO_PASS_CORREL_ID | mqi.MQRO_PASS_MSG_ID | mqi.MQRO_PASS_DISCARD_AND_EXPIRY
+	if n.MD.Report&passed == 0 {
+		return m.ID
+	}
 	c := Correlation{CorrelationID: m.Identity}
 	if n.MD.Report&mqi.MQRO_PASS_CORREL_ID != 0 {
 		c.CorrelationID = fmt.Sprint(m.CorrelationID)

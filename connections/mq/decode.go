@@ -11,20 +11,18 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/fairlead/fairlead/connections"
-	"github.com/fairlead/fairlead/connections/mq/mqi"
 	"github.com/fairlead/fairlead/connections/mq/rfh2"
 )
 
-// decode returns a received message. data is not kept by the caller. Where the
-// error says that it cannot be understood, the message holds all its bytes.
-func decode(md mqi.MD, data []byte) (connections.Message, error) {
-	native := &Message{MD: md, Data: data}
-	m := connections.Message{Native: native}
-	native.describe(&m)
-	err := native.read(&m)
+// decode reads descriptor and data, and returns the message. Where the error says
+// that it cannot be understood, the message holds all its bytes.
+func (n *Message) decode() (connections.Message, error) {
+	m := connections.Message{Native: n}
+	n.describe(&m)
+	err := n.read(&m)
 	if err != nil {
-		native.unread = true
-		m.Body, m.ContentType, m.Text, m.Header = bytes.Clone(data), "", false, nil
+		n.unread = true
+		m.Body, m.ContentType, m.Text, m.Header = bytes.Clone(n.Data), "", false, nil
 	}
 	return m, err
 }
@@ -91,6 +89,9 @@ func (n *Message) readFolders(m *connections.Message) (null bool, err error) {
 		switch f.Name {
 		case folderMCD, folderJMS, folderUSR:
 		default:
+			if err := f.Check(); err != nil {
+				return false, err
+			}
 			continue
 		}
 		properties, err := f.Properties()
@@ -270,7 +271,7 @@ func (n *Message) contentType() string {
 // structured mode, as we send it where messages have no properties: an object
 // with all required attributes.
 func isStructured(body []byte) bool {
-	if !bytes.Contains(body, []byte(`"specversion"`)) || !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
+	if !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) || !bytes.Contains(body, []byte(`"specversion"`)) {
 		return false
 	}
 	var required struct{ Specversion, ID, Source, Type string }

@@ -95,7 +95,9 @@ func headerOf(p rfh2.Property, notes map[string]string) (name string, v any, ok 
 	case rfh2.Group:
 		return name, string(v), true
 	case string:
-		return name, noted(v, notes[p.Name]), true
+		if note := notes[p.Name]; note != "" {
+			return name, noted(v, note), true
+		}
 	}
 	return name, p.Value, true
 }

@@ -154,25 +154,26 @@ func (r *receiver) gone() error {
 }
 
 // get waits for the next message.
-func (r *receiver) get(ctx context.Context) (message, error) {
+func (r *receiver) get(ctx context.Context) (*Message, error) {
+	m := new(Message)
 	for wait := firstWait; ; wait = min(2*wait, longWait) {
 		if err := r.commitOld(ctx); err != nil {
-			return message{}, err
+			return nil, err
 		}
-		m, err := r.getOnce(ctx, wait)
+		err := r.getOnce(ctx, wait, m)
 		switch {
 		case r.isClosed():
-			return message{}, r.gone() // Close gives back what came
+			return nil, r.gone() // Close gives back what came
 		case r.h.lost() != nil:
-			return message{}, r.h.why // and so does that of the Conn
+			return nil, r.h.why // and so does that of the Conn
 		case reasonOf(err) != mqi.MQRC_NO_MSG_AVAILABLE:
 			return m, err
 		}
 		if err := ctx.Err(); err != nil {
-			return message{}, err
+			return nil, err
 		}
 		if err := r.commitIdle(ctx); err != nil {
-			return message{}, err
+			return nil, err
 		}
 	}
 }
@@ -198,17 +199,9 @@ func (r *receiver) do(ctx context.Context, verb func() error) error {
 	return err
 }
 
-// A message is what MQGET returned. Where it was longer than the buffer, size
-// says how long.
-type message struct {
-	md   mqi.MD
-	size int
-	data []byte
-}
-
-// getOnce makes one MQGET, and another one if the message is longer than the
-// buffer.
-func (r *receiver) getOnce(ctx context.Context, wait time.Duration) (m message, err error) {
+// getOnce makes one MQGET into m, and another one if the message is longer than
+// the buffer.
+func (r *receiver) getOnce(ctx context.Context, wait time.Duration, m *Message) (err error) {
 	o := getOptions{options: getting, wait: wait}
 	if deadline, ok := ctx.Deadline(); ok {
 		o.wait = max(time.Millisecond, min(wait, time.Until(deadline)))
@@ -217,46 +210,46 @@ func (r *receiver) getOnce(ctx context.Context, wait time.Duration) (m message, 
 		o.options &^= mqi.MQGMO_WAIT
 	}
 	for range 10 { // others may take the long message, and leave a longer one
+		var size int
 		accepted := r.unit.accepted
-		m, err = stay(ctx, r.h, func() (message, error) { return r.verb(o, accepted) })
+		size, err = stay(ctx, r.h, func() (int, error) { return r.verb(o, accepted, &m.MD) })
+		if err == nil {
+			m.Data = bytes.Clone(r.buf[:size])
+		}
 		if reasonOf(err) != mqi.MQRC_TRUNCATED_MSG_FAILED {
 			break
 		}
-		r.buf = make([]byte, m.size)
-	}
-	if err == nil {
-		m.data = bytes.Clone(r.buf[:m.size])
+		r.buf = make([]byte, size)
 	}
 	if len(r.buf) > keepBuffer {
 		r.buf = make([]byte, firstBuffer)
 	}
-	return m, err
+	return err
 }
 
 // verb is MQGET itself. When it says that there will be no other, as when the
 // queue manager quiesces, what is accepted is committed if that can be.
-func (r *receiver) verb(o getOptions, accepted int) (m message, err error) {
+func (r *receiver) verb(o getOptions, accepted int, md *mqi.MD) (size int, err error) {
 	if r.isClosed() {
-		return m, r.gone()
+		return 0, r.gone()
 	}
-	m.size, err = r.queue.get(&m.md, o, r.buf)
+	size, err = r.queue.get(md, o, r.buf)
 	if accepted > 0 && classify(reasonOf(err)) == lost {
 		_ = r.h.qm.commit() // if it fails, all that is accepted comes again
 	}
-	return m, err
+	return size, err
 }
 
 const getting = mqi.MQGMO_SYNCPOINT | mqi.MQGMO_WAIT | mqi.MQGMO_FAIL_IF_QUIESCING | mqi.MQGMO_PROPERTIES_FORCE_MQRFH2
 
 // delivery makes a Delivery of a message that was got.
-func (r *receiver) delivery(got message) connections.Delivery {
-	m, err := decode(got.md, got.data)
-	d := connections.Delivery{Message: m, Count: int(got.md.BackoutCount), Bad: err}
+func (r *receiver) delivery(n *Message) connections.Delivery {
+	m, err := n.decode()
+	d := connections.Delivery{Message: m, Count: int(n.MD.BackoutCount), Bad: err}
 	if err == nil && r.limit > 0 && d.Count >= r.limit {
 		d.Bad = fmt.Errorf("it was delivered %d times, and the queue's backout threshold is %d", d.Count, r.limit)
 	}
-	native := m.Native.(*Message)
-	d.Settle = func(ctx context.Context, o framework.Outcome) error { return r.settle(ctx, native, o) }
+	d.Settle = func(ctx context.Context, o framework.Outcome) error { return r.settle(ctx, n, o) }
 	return d
 }
 

@@ -116,6 +116,7 @@ type Trigger struct {
 	DeadLetter  string `yaml:"deadLetter,omitempty" doc:"where messages go that cannot be processed: store, BINDING or BINDING/DESTINATION; default: the store, or without one the queue beside the source, named with .DLQ; wins over the function's"`
 	ReplyTo     string `yaml:"replyTo,omitempty" doc:"where answers go to messages that do not say"`
 	EventID     string `yaml:"eventId,omitempty" doc:"where the event's id is read from: header:NAME"`
+	AutoAccept  *bool  `yaml:"autoAccept,omitempty" doc:"false: only the function settles, by framework.Source(ctx).Settle; default true"`
 
 	// Source is the struct that the driver's Source function returned, filled
 	// from the other keys. It is nil for a topic of the store.

@@ -172,7 +172,7 @@ func (h *Host) spec(cfg *config.Config, out *outputs, name string, s triggerSpec
 		Function: t.Function, Handler: h.functions[t.Function], Runtime: h,
 		Format: t.Format, EventID: strings.TrimPrefix(t.EventID, "header:"), Timeout: s.timeout,
 		Retry: s.retry, AttemptsSet: s.attemptsSet, DeadLettersSet: s.deadLetter != "",
-		Concurrency: t.Concurrency, Prefetch: t.Prefetch, Ordered: t.Ordered,
+		Concurrency: t.Concurrency, Prefetch: t.Prefetch, Ordered: t.Ordered, Manual: t.AutoAccept != nil && !*t.AutoAccept,
 		Reply: own.send, ReplyTo: t.ReplyTo, DeadLetters: h.deadLetters(own, t.Source, s.deadLetter, s.store),
 		Ledger: h.openLedger(cfg), Grace: cfg.Grace, Log: h.log,
 	}

@@ -132,8 +132,11 @@ func escapeAll(v string, plain func(byte) bool) string {
 	return b.String()
 }
 
-func respond(w http.ResponseWriter, body []byte) {
+func respond(w http.ResponseWriter, body []byte) { write(w, http.StatusOK, body) }
+
+func write(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
 	if _, err := w.Write(body); err != nil {
 		slog.Debug("the client did not wait for its answer", "err", err)
 	}
@@ -185,9 +188,5 @@ func problem(w http.ResponseWriter, status int, detail string) {
 		panic(err) // strings and an int
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	if _, err := w.Write(body); err != nil {
-		slog.Debug("the client did not wait for its answer", "err", err)
-	}
+	write(w, status, body)
 }

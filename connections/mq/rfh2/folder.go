@@ -40,6 +40,18 @@ func (f Folder) Properties() ([]Property, error) {
 	return properties, nil
 }
 
+// Check reports whether the folder is one element, without reading properties.
+func (f Folder) Check() error {
+	s := scanner{text: f.Text}
+	if _, err := s.element(); err != nil {
+		return fmt.Errorf("folder %s: %w", brief(f.Name), err)
+	}
+	if s.more() {
+		return fmt.Errorf("folder %s: found more than one element", brief(f.Name))
+	}
+	return nil
+}
+
 // most returns how many properties text may hold: more than any sender writes,
 // and not so many that tiny ones take more memory than the text is worth.
 func most(text string) int { return 512 + len(text)/20 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 )
 
 // An RFH2 is an MQRFH2: properties in folders.
@@ -16,7 +17,7 @@ type RFH2 struct {
 // maxFolders bounds the folders of one header. Three are usual.
 const maxFolders = 256
 
-// Decode reads an MQRFH2.
+// Decode reads an MQRFH2. What is in its folders is not read.
 func Decode(h Header) (*RFH2, error) {
 	if h.Format != FormatRFH2 || len(h.Raw) < fixedRFH2 {
 		return nil, fmt.Errorf("header %s: expected %s", h.Format, FormatRFH2)
@@ -59,6 +60,10 @@ func (r *RFH2) read(ccsid, encoding int32, data []byte) error {
 		text = text[:len(text)-1]
 	}
 	s := scanner{text: string(text)}
+	if name := alone(s.text); name != "" {
+		r.Folders = append(r.Folders, Folder{Name: name, Text: s.text})
+		return nil
+	}
 	for s.skipSpace(); s.more(); s.skipSpace() {
 		if len(r.Folders) == maxFolders {
 			return fmt.Errorf("more than %d folders", maxFolders)
@@ -70,6 +75,24 @@ func (r *RFH2) read(ccsid, encoding int32, data []byte) error {
 		r.Folders = append(r.Folders, Folder{Name: e.name, Text: e.text})
 	}
 	return nil
+}
+
+// alone returns the name of the folder that all of text is, without reading what
+// is in it; empty if it takes more to know that.
+func alone(text string) string {
+	if text == "" || text[0] != '<' {
+		return ""
+	}
+	name := text[1 : 1+nameLength(text[1:])]
+	end := len(text) - len("</>") - len(name)
+	if name == "" || end <= 0 || text[len(text)-1] != '>' {
+		return ""
+	}
+	closing := text[end : len(text)-1]
+	if closing[:2] != "</" || closing[2:] != name || strings.Index(text, closing) != end {
+		return ""
+	}
+	return name
 }
 
 // Folder returns the first folder of that name.

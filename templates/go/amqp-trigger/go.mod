@@ -7,6 +7,7 @@ require github.com/fairlead/fairlead v0.1.0
 require (
 	github.com/Azure/go-amqp v1.7.0 // indirect
 	github.com/cloudevents/sdk-go/v2 v2.16.2 // indirect
+	github.com/go-jose/go-jose/v4 v4.1.8 // indirect
 	github.com/go-stomp/stomp/v3 v3.1.3 // indirect
 	github.com/goccy/go-yaml v1.19.2 // indirect
 	github.com/google/uuid v1.6.0 // indirect

@@ -19,8 +19,8 @@ func newMTLS(pem []byte) (*mtls, error) {
 	return m, nil
 }
 
-// check verifies the certificate itself: the server's handshake accepts those of
-// every definition, and even more after a definition has changed.
+// check verifies the certificate itself: the server's handshake takes any, and proves
+// only that the client has its key.
 func (m *mtls) check(r *http.Request) (framework.Caller, error) {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
 		return framework.Caller{}, errAbsent
