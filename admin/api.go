@@ -85,6 +85,11 @@ type Message struct {
 	Header        map[string]any `json:"header,omitempty"`
 	Text          *string        `json:"text,omitempty"` // the data, if it is UTF-8
 	Data          []byte         `json:"data,omitempty"` // else, in base64
+
+	// For Invoke alone: the kind of broker that the message shall seem to come
+	// from (mq, stomp or amqp), and how often that has delivered it before.
+	As          string `json:"as,omitempty"`
+	Redelivered int    `json:"redelivered,omitempty"`
 }
 
 // SetBody stores data as text if it is UTF-8.

@@ -72,6 +72,11 @@ type Driver struct {
 	// Join makes such connections use a development broker that another process
 	// started, at the address that its Embed returned. Set if Embed is.
 	Join func(address string)
+
+	// Fake returns what a Receiver would deliver if m came from a broker that has
+	// delivered it redelivered times before. m is encoded and decoded as on the
+	// wire; there is no broker, no I/O and no Settle. Nil: the driver has no wire.
+	Fake func(m Message, redelivered int) (Delivery, error)
 }
 
 // An Embeddable is settings of a connection that may ask for the driver's

@@ -86,9 +86,9 @@ func (h *Handshake) Config(host string) (*tls.Config, error) {
 
 // read returns what the files hold, or what they held.
 func (h *Handshake) read() (*certificates, error) {
-	found, err := h.settings.read()
-	h.mu.Lock()
+	h.mu.Lock() // also while the files are read: what is older must not replace what is newer
 	defer h.mu.Unlock()
+	found, err := h.settings.read()
 	if err == nil {
 		h.good, h.stale = found, nil
 		return found, nil

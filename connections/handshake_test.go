@@ -11,12 +11,15 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -228,6 +231,24 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// Some brokers hang up where others say that they want a certificate.
+func TestHungUp(t *testing.T) {
+	ca, files := newAuthority(t, "ca"), newFolder(t)
+	for _, asks := range []tls.ClientAuthType{tls.NoClientCert, tls.RequestClientCert} {
+		cfg := serverConfig(t, ca)
+		cfg.ClientAuth = asks
+		settings := connections.TLS{CA: files.write("ca.pem", ca.pem())}
+		h := settings.Handshake()
+		if _, err := whoAmI(t.Context(), h, serve(t, "127.0.0.1:0", cfg), "127.0.0.1"); err != nil {
+			t.Fatal(err)
+		}
+		err := h.Refusal(io.EOF)
+		if hint := strings.Contains(err.Error(), "client certificate (tls.cert)"); hint != (asks == tls.RequestClientCert) || !errors.Is(err, io.EOF) {
+			t.Errorf("asked for a certificate: %t, got error %v", asks == tls.RequestClientCert, err)
+		}
+	}
+}
+
 func TestMinVersion(t *testing.T) {
 	ca, files := newAuthority(t, "ca"), newFolder(t)
 	cfg := serverConfig(t, ca)
@@ -304,41 +325,102 @@ func TestRenewal(t *testing.T) {
 	named("second")
 }
 
-// Certificates expire and are renewed while many connect: nobody is turned away.
+// Certificates expire and are renewed while many connect: nobody is turned away. A
+// certificate is good for an hour by the server's clock, and renewed every
+// three quarters.
 func TestRenewalUnderLoad(t *testing.T) {
+	const life, step = time.Hour, 45 * time.Minute
 	ca, files := newAuthority(t, "ca"), newFolder(t)
-	address := serve(t, "127.0.0.1:0", serverConfig(t, ca))
-	renew := func() { // at no time do both files fit together, but before and after
-		cert, key := ca.issue(t, "client", time.Now().Add(time.Minute))
+	cfg := serverConfig(t, ca)
+	var clock atomic.Int64
+	clock.Store(time.Now().UnixNano())
+	cfg.Time = func() time.Time { return time.Unix(0, clock.Load()) }
+	ca.cert.NotAfter = time.Now().AddDate(1, 0, 0)
+	cfg.ClientCAs, cfg.ClientAuth = lasting(t, ca), tls.RequireAndVerifyClientCert
+	address := serve(t, "127.0.0.1:0", cfg)
+	renew := func() { // the files do not fit together all the time
+		cert, key := ca.issue(t, "client", cfg.Time().Add(life))
 		files.write("c.pem", cert)
 		files.write("k.pem", key)
 	}
 	renew()
 	settings := connections.TLS{CA: files.write("ca.pem", ca.pem()), Cert: filepath.Join(files.dir, "c.pem"), Key: filepath.Join(files.dir, "k.pem")}
-	h := settings.Handshake()
-	if _, err := h.Config("127.0.0.1"); err != nil {
-		t.Fatal(err)
+	h, first := settings.Handshake(), newFolder(t)
+	kept := settings
+	kept.Cert, kept.Key = first.write("c.pem", read(t, settings.Cert)), first.write("k.pem", read(t, settings.Key))
+	for _, h := range []*connections.Handshake{h, kept.Handshake()} {
+		if name, err := whoAmI(t.Context(), h, address, "127.0.0.1"); err != nil || name != "client" {
+			t.Fatalf("got name %q and error %v, want client", name, err)
+		}
 	}
-	stop := make(chan struct{})
-	var clients sync.WaitGroup
-	for range 4 {
-		clients.Go(func() {
+
+	const clients = 4
+	stop, done := make(chan struct{}), make(chan int)
+	var running sync.WaitGroup
+	for client := range clients {
+		running.Go(func() {
 			for {
+				if got, err := whoAmI(t.Context(), h, address, "127.0.0.1"); err != nil || got != "client" {
+					t.Errorf("got name %q and error %v, want client", got, err)
+				}
 				select {
 				case <-stop:
 					return
-				default:
-				}
-				if got, err := whoAmI(t.Context(), h, address, "127.0.0.1"); err != nil || got != "client" {
-					t.Errorf("got name %q and error %v, want client", got, err)
-					return
+				case done <- client:
 				}
 			}
 		})
 	}
-	for range 50 {
+	for range 20 {
 		renew()
+		// Two from each: the second began after the renewal.
+		for count := make(map[int]int); len(count) < clients || slices.Min(slices.Collect(maps.Values(count))) < 2; {
+			count[<-done]++
+		}
+		clock.Add(int64(step))
 	}
 	close(stop)
-	clients.Wait()
+	running.Wait()
+	if _, err := whoAmI(t.Context(), kept.Handshake(), address, "127.0.0.1"); !errors.Is(err, connections.ErrRefused) {
+		t.Errorf("with the first certificate: got error %v, want one that is ErrRefused", err)
+	}
+}
+
+// lasting returns ca with a certificate that is good for long.
+func lasting(t *testing.T, ca *authority) *x509.CertPool {
+	t.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, ca.cert, ca.cert, &ca.key.PublicKey, ca.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ca.cert, err = x509.ParseCertificate(der); err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(ca.cert)
+	return pool
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// Brokers at addresses of version 6 are reached by them.
+func TestIPv6(t *testing.T) {
+	probe, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Log("this machine has no IPv6:", err) // the name in the certificate is tested by TestRefusals
+		return
+	}
+	probe.Close()
+	ca, files := newAuthority(t, "ca"), newFolder(t)
+	settings := connections.TLS{CA: files.write("ca.pem", ca.pem())}
+	if _, err := whoAmI(t.Context(), settings.Handshake(), serve(t, "[::1]:0", serverConfig(t, ca)), "::1"); err != nil {
+		t.Error(err)
+	}
 }

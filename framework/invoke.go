@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -51,8 +52,11 @@ func InvokeAsync(ctx context.Context, function string, data any, opts ...InvokeO
 	call := Call{Function: function, Data: ev.Clone()}
 	return inv.Runtime.Go(ctx, func(ctx context.Context) {
 		r := call.run(ctx)
-		if o.callback != nil {
+		switch {
+		case o.callback != nil:
 			o.callback(ctx, r)
+		case r.Err != nil:
+			slog.ErrorContext(ctx, "a function that was invoked asynchronously failed", "invoked", function, "err", r.Err)
 		}
 	})
 }

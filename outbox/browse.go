@@ -37,20 +37,25 @@ type StoredEvent struct {
 	Err          error     // why the row cannot be read, if it cannot
 }
 
+// browseSQL sorts only what each part has to offer, because a queue may be long.
+//
+//	$1 kind · $2 topic · $3 offset · $4 limit · $5 ranks
 const browseSQL = `select * from (
-	select d.seq, d.rank, s.name, d.key, case when d.owner <> 0 then 'inflight' else 'queued' end as place, d.created_at, null::timestamptz as due,
+	(select d.seq, d.rank, s.name, d.key, case when d.owner <> 0 then 'inflight' else 'queued' end as place, d.created_at, null::timestamptz as due,
 		d.expires_at, 0 as attempts, ''::text as error, d.event_id, d.header::text, coalesce(d.data, p.data) as data, 1 as part
-	from {schema}.subscription s join {schema}.delivery d on d.queue = s.id left join {schema}.payload p on p.id = d.payload_id
-	where s.kind = $1 and s.topic = $2
+	from {schema}.subscription s, unnest($5::smallint[]) k (rank), lateral (
+		select d.* from {schema}.delivery d where d.queue = s.id and d.rank = k.rank order by d.seq limit $3::bigint + $4::bigint
+	) d left join {schema}.payload p on p.id = d.payload_id
+	where s.kind = $1 and s.topic = $2)
 	union all
-	select d.seq, d.rank, s.name, d.key, case when d.owner <> 0 then 'inflight' when d.run_at = 'infinity' then 'behind' else 'retrying' end, d.created_at,
+	(select d.seq, d.rank, s.name, d.key, case when d.owner <> 0 then 'inflight' when d.run_at = 'infinity' then 'behind' else 'retrying' end, d.created_at,
 		nullif(d.run_at, 'infinity'), d.expires_at, d.attempts, coalesce(d.error, ''), d.event_id, d.header::text, coalesce(d.data, p.data), 0
 	from {schema}.subscription s join {schema}.parked d on d.queue = s.id left join {schema}.payload p on p.id = d.payload_id
-	where s.kind = $1 and s.topic = $2
+	where s.kind = $1 and s.topic = $2 order by d.rank, d.seq limit $3::bigint + $4::bigint)
 	union all
-	select d.id, d.rank, '', d.key, 'delayed', d.created_at, d.run_at, d.expires_at, 0, '', d.event_id, d.header::text, d.data, 2
-	from {schema}.delayed d where d.kind = $1 and d.topic = $2
-) e where $3 = '*' or name = $3 order by part, rank, seq offset $4 limit $5`
+	(select d.id, d.rank, '', d.key, 'delayed', d.created_at, d.run_at, d.expires_at, 0, '', d.event_id, d.header::text, d.data, 2
+	from {schema}.delayed d where d.kind = $1 and d.topic = $2 order by d.rank, d.id limit $3::bigint + $4::bigint)
+) e order by part, rank, seq offset $3 limit $4`
 
 // Browse returns events of a target ("FUNCTION" or "topic:NAME") as they lie in
 // the store, without taking them: what is retried first, then what is queued,
@@ -61,7 +66,7 @@ func (s *Store) Browse(ctx context.Context, target string, skip, limit int) (eve
 		return nil, err
 	}
 	err = s.ask(ctx, "browse "+target, func(ctx context.Context, db *pgxpool.Pool) error {
-		rows, err := db.Query(ctx, s.sql(browseSQL), t.kind, t.topic, "*", max(0, skip), max(1, limit))
+		rows, err := db.Query(ctx, s.sql(browseSQL), t.kind, t.topic, max(0, skip), max(1, limit), allRanks)
 		if err != nil {
 			return err
 		}

@@ -60,8 +60,9 @@ func (l *look) at() time.Time {
 // A fetch is how many rows a loop has in hand at most: as many as keep its
 // workers busy during a cycle, and no more, because others could do them.
 type fetch struct {
-	ahead   int // rows in hand
-	least   int
+	ahead   int     // rows in hand
+	least   int     // of them, unless they are large
+	workers int     // least of large ones
 	bytes   float64 // of the data of a row, on average
 	starved bool    // the workers ran out of rows while a cycle was on its way
 	slow    bool    // a row waited long in hand
@@ -89,11 +90,10 @@ func (f *fetch) adapt() {
 		f.ahead *= 2
 	}
 	f.slow, f.starved = false, false
-	f.ahead = min(f.ahead, mostAhead)
+	f.ahead = max(min(f.ahead, mostAhead), f.least)
 	if f.bytes > 0 {
-		f.ahead = min(f.ahead, int(mostMemory/f.bytes))
+		f.ahead = max(min(f.ahead, int(mostMemory/f.bytes)), f.workers)
 	}
-	f.ahead = max(f.ahead, f.least)
 }
 
 // jitter returns d, more or less a fifth.

@@ -53,7 +53,7 @@ func newLoop(c *Consumer, hard context.Context) *loop {
 	return &loop{
 		Consumer: c, hard: hard, hands: newHands(),
 		look: look{hungry: true}, timer: time.NewTimer(0),
-		fetch:  fetch{least: c.concurrency * c.batch, ahead: c.concurrency * c.batch},
+		fetch:  fetch{workers: c.concurrency, least: c.concurrency * c.batch, ahead: c.concurrency * c.batch},
 		toWork: make(chan []*row), finished: make(chan []finishedRow, c.concurrency), cycled: make(chan cycleResult, 1),
 	}
 }

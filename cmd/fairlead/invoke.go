@@ -17,18 +17,24 @@ import (
 func invokeCommand(o *options) *cobra.Command {
 	var d data
 	var dir string
+	var as fakery
 	c := &cobra.Command{
 		Use:   "invoke FUNCTION [DATA]",
 		Short: "Call a function and print its reply",
 		Long: `Call a function of the running host and print its reply. Where none runs, the functions of the
 folder are built and run for this one call, without their triggers.
-Data comes from the argument, --file or the standard input.`,
+Data comes from the argument, --file or the standard input. With --as it is called as for a message
+of such a broker, which is encoded and decoded as on the wire, with the headers.`,
 		Example: `  fairlead invoke greeting World
-  fairlead invoke order.received --file order.json`,
+  fairlead invoke order.received --file order.json
+  fairlead invoke order.received '{"id": "7"}' --as mq --header color=red --redelivered 2`,
 		Args: between(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			m, err := d.message(args[1:])
 			if err != nil {
+				return err
+			}
+			if err := as.apply(&m); err != nil {
 				return err
 			}
 			client, done, err := o.invoker(c.Context(), dir)
@@ -44,6 +50,7 @@ Data comes from the argument, --file or the standard input.`,
 		},
 	}
 	d.flags(c)
+	as.flags(c)
 	c.Flags().StringVar(&dir, "dir", ".", "folder of the functions, where no host runs")
 	return c
 }
@@ -89,4 +96,28 @@ func (o *options) invoker(ctx context.Context, dir string) (_ *admin.Client, don
 		return nil, nil, errors.Join(err, done())
 	}
 	return &admin.Client{URL: "http://" + api.Addr().String(), Token: token}, done, nil
+}
+
+// fakery says as a message of which broker a function is called.
+type fakery struct {
+	as          string
+	redelivered int
+}
+
+func (f *fakery) flags(c *cobra.Command) {
+	c.Flags().StringVar(&f.as, "as", "", "call it as for a message of `BROKER`: mq, stomp or amqp")
+	c.Flags().IntVar(&f.redelivered, "redelivered", 0, "with --as: the broker has delivered the message `N` times before")
+}
+
+func (f *fakery) apply(m *admin.Message) error {
+	switch {
+	case f.as != "" && f.as != "mq" && f.as != "stomp" && f.as != "amqp":
+		return usagef("--as: found %q, expected mq, stomp or amqp", f.as)
+	case f.as == "" && f.redelivered != 0:
+		return usagef("--redelivered needs --as, since only a broker delivers again")
+	case f.redelivered < 0:
+		return usagef("--redelivered: found %d, expected a number from 0", f.redelivered)
+	}
+	m.As, m.Redelivered = f.as, f.redelivered
+	return nil
 }

@@ -79,7 +79,7 @@ func newCommand() *cobra.Command {
 	root.AddCommand(
 		createCommand(), runCommand(o), invokeCommand(o), sendCommand(o), receiveCommand(o), publishCommand(o), pingCommand(o),
 		topicCommand(o), deadLetterCommand(o),
-		doctorCommand(o), configCommand(o), versionCommand(),
+		doctorCommand(o), configCommand(o), migrationsCommand(), versionCommand(),
 	)
 	return root
 }

@@ -42,6 +42,7 @@ import (
 func Driver() connections.Driver {
 	queues := new(dynamicQueues)
 	return connections.Driver{
+		Fake:       fake,
 		Connection: func() any { return new(Connection) },
 		Source:     func() any { return new(Source) },
 		Target:     func() any { return new(Target) },

@@ -49,8 +49,9 @@ func presentable(message []byte) ([]byte, error) {
 	return p.out, nil
 }
 
-// value appends the first value of b, and returns how many bytes that has. A
-// section's description is go-amqp's own, and so are its keys.
+// value appends the first value of b, and returns how many bytes that has. The
+// description of a section is go-amqp's own, and so are the keys of one that is
+// no body.
 func (p *present) value(b []byte, depth int, section bool) (int, error) {
 	n, err := span(b, depth)
 	if err != nil {
@@ -93,7 +94,8 @@ func (p *present) described(v []byte, depth int, section bool) error {
 		return nil
 	}
 	p.out = append(p.out, v[:1+n]...)
-	_, err = p.value(v[1+n:], depth+1, section)
+	body := section && (descriptor[n-1] == valueSection || descriptor[n-1] == sequenceSection)
+	_, err = p.value(v[1+n:], depth+1, section && !body)
 	return err
 }
 

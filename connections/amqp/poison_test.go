@@ -36,12 +36,11 @@ func TestPoison(t *testing.T) {
 	})
 }
 
-// sendDecimal sends a message with a decimal number in it, which go-amqp can
-// neither encode nor decode.
-func sendDecimal(t testing.TB, broker services.Broker, queue string) {
+// sendMalformed sends a message with a value in it of a type that there is not.
+func sendMalformed(t testing.TB, broker services.Broker, queue string) {
 	t.Helper()
 	m := &goamqp.Message{Header: &goamqp.MessageHeader{Durable: true, Priority: 4}, Value: []any{int32(0x5eadbeef)}}
-	if err := sendForged(t, broker, queue, m, "\x71\x5e\xad\xbe\xef", "\x74\x5e\xad\xbe\xef"); err != nil {
+	if err := sendForged(t, broker, queue, m, "\x71\x5e\xad\xbe\xef", "\x3f\x5e\xad\xbe\xef"); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -45,7 +45,7 @@ func subject(t *testing.T, broker services.Broker) connectiontest.Subject {
 		Exclusive: func(subscription string) (any, any) {
 			return &settings, &amqp.Source{Subscription: subscription}
 		},
-		Malformed:     func(t testing.TB, queue string) { sendDecimal(t, broker, queue) },
+		Malformed:     func(t testing.TB, queue string) { sendMalformed(t, broker, queue) },
 		Selector:      func(expression string) any { return &amqp.Source{Selector: expression} },
 		WrongPassword: &wrong,
 		Password:      wrong.Password,

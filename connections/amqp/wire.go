@@ -50,6 +50,7 @@ const (
 	propertiesSection    = 0x73
 	applicationSection   = 0x74
 	dataSection          = 0x75
+	sequenceSection      = 0x76
 	valueSection         = 0x77
 	footerSection        = 0x78
 	described, smallCode = 0x00, 0x53 // how each begins

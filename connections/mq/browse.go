@@ -49,7 +49,7 @@ func browse(o object, limit int) ([]connections.Message, error) {
 		if err != nil {
 			return found, err
 		}
-		m, _ := (&Message{MD: md, Data: bytes.Clone(buf[:n])}).decode() // why it cannot be understood is said when it is received
+		m, _ := (&Message{MD: md, Data: bytes.Clone(buf[:n])}).decode(new(slab)) // why it cannot be understood is said when it is received
 		found = append(found, m)
 		next = mqi.MQGMO_BROWSE_NEXT
 	}

@@ -16,14 +16,15 @@ import (
 
 // decode reads descriptor and data, and returns the message. Where the error says
 // that it cannot be understood, the message holds all its bytes.
-func (n *Message) decode() (connections.Message, error) {
+func (n *Message) decode(copies *slab) (connections.Message, error) {
 	m := connections.Message{Native: n}
 	n.describe(&m)
 	err := n.read(&m)
 	if err != nil {
 		n.unread = true
-		m.Body, m.ContentType, m.Text, m.Header = bytes.Clone(n.Data), "", false, nil
+		n.body, m.ContentType, m.Text, m.Header = n.Data, "", false, nil
 	}
+	m.Body = copies.clone(n.body) // which functions may change
 	return m, err
 }
 
@@ -85,6 +86,7 @@ func (n *Message) read(m *connections.Message) error {
 // the body is null.
 func (n *Message) readFolders(m *connections.Message) (null bool, err error) {
 	m.Header = make(map[string]any)
+	var some [12]rfh2.Property // most folders have fewer
 	for _, f := range n.Folders {
 		switch f.Name {
 		case folderMCD, folderJMS, folderUSR:
@@ -94,7 +96,7 @@ func (n *Message) readFolders(m *connections.Message) (null bool, err error) {
 			}
 			continue
 		}
-		properties, err := f.Properties()
+		properties, err := f.AppendProperties(some[:0])
 		if err != nil {
 			return false, err
 		}
@@ -104,11 +106,7 @@ func (n *Message) readFolders(m *connections.Message) (null bool, err error) {
 		case folderJMS:
 			n.readJMS(m, properties)
 		case folderUSR:
-			if n.user == nil {
-				n.user = properties
-			} else {
-				n.user = append(n.user, properties...)
-			}
+			n.user = append(n.user, properties...)
 		}
 	}
 	n.readUser(m)
@@ -235,7 +233,6 @@ func (n *Message) readBody(m *connections.Message, null bool) error {
 	case !null:
 		n.body, err = n.text()
 	}
-	m.Body = bytes.Clone(n.body)
 	if m.ContentType == "" {
 		m.ContentType = n.contentType()
 	}

@@ -34,6 +34,7 @@ func Driver() connections.Driver { return driver(client()) }
 // driver returns the driver on top of a client library.
 func driver(connect connector) connections.Driver {
 	return connections.Driver{
+		Fake:       fake,
 		Connection: func() any { return new(Connection) },
 		Source:     func() any { return new(Source) },
 		Target:     func() any { return new(Target) },

@@ -1,7 +1,6 @@
 package mq
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +57,9 @@ type receiver struct {
 	limit   int    // BOTHRESH
 	backout string // BOQNAME
 
-	buf  []byte        // for MQGET; owned by Receive
+	buf    []byte // for MQGET; owned by Receive, and so is what follows
+	copies slab
+
 	hand chan struct{} // full while a delivery is in hand, whose holder owns what follows
 	unit unitOfWork
 
@@ -214,7 +215,7 @@ func (r *receiver) getOnce(ctx context.Context, wait time.Duration, m *Message) 
 		accepted := r.unit.accepted
 		size, err = stay(ctx, r.h, func() (int, error) { return r.verb(o, accepted, &m.MD) })
 		if err == nil {
-			m.Data = bytes.Clone(r.buf[:size])
+			m.Data = r.copies.clone(r.buf[:size])
 		}
 		if reasonOf(err) != mqi.MQRC_TRUNCATED_MSG_FAILED {
 			break
@@ -244,7 +245,7 @@ const getting = mqi.MQGMO_SYNCPOINT | mqi.MQGMO_WAIT | mqi.MQGMO_FAIL_IF_QUIESCI
 
 // delivery makes a Delivery of a message that was got.
 func (r *receiver) delivery(n *Message) connections.Delivery {
-	m, err := n.decode()
+	m, err := n.decode(&r.copies)
 	d := connections.Delivery{Message: m, Count: int(n.MD.BackoutCount), Bad: err}
 	if err == nil && r.limit > 0 && d.Count >= r.limit {
 		d.Bad = fmt.Errorf("it was delivered %d times, and the queue's backout threshold is %d", d.Count, r.limit)

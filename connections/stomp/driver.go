@@ -85,6 +85,7 @@ func Driver() connections.Driver {
 		DeadLetters: func(source any) any { return &Target{Destination: deadLetters(source.(*Source).Destination)} },
 		Embed:       dev.start,
 		Join:        dev.join,
+		Fake:        fake,
 	}
 }
 

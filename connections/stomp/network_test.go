@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -131,18 +132,64 @@ func tlsSettings(b services.Broker, change func(*connections.TLS)) *stomp.Connec
 }
 
 func TestTLS(t *testing.T) {
-	b := services.Artemis(t)
-	s, q := tlsSettings(b, func(*connections.TLS) {}), newQueue()
-	send(t, s, q, words("a")...)
-	take(t, s, q, "a")
-	for name, change := range map[string]func(*connections.TLS){
-		"untrusted": func(c *connections.TLS) { c.CA = "" },
-		"misnamed":  func(c *connections.TLS) { c.ServerName = "elsewhere" },
-	} {
-		if _, err := tryDial(t, tlsSettings(b, change)); !errors.Is(err, connections.ErrRefused) {
-			t.Errorf("%s: got error %v, want ErrRefused", name, err)
+	for _, b := range []services.Broker{services.Artemis(t), services.Classic(t)} {
+		s, q := tlsSettings(b, func(*connections.TLS) {}), newQueue()
+		send(t, s, q, words("a")...)
+		take(t, s, q, "a")
+		for name, change := range map[string]func(*connections.TLS){
+			"untrusted": func(c *connections.TLS) { c.CA = "" },
+			"misnamed":  func(c *connections.TLS) { c.ServerName = "elsewhere" },
+		} {
+			_, err := tryDial(t, tlsSettings(b, change))
+			if !errors.Is(err, connections.ErrRefused) || !strings.Contains(err.Error(), "we do not trust the broker's certificate") {
+				t.Errorf("%s, %s: got error %v, want ErrRefused, and who does not trust whom", b.Name, name, err)
+			}
 		}
 	}
+}
+
+// The files are those of the moment: a renewed certificate is used by the next
+// connection, and half of one by none.
+func TestRenewedCertificate(t *testing.T) {
+	b, dir := services.Artemis(t), t.TempDir()
+	s := tlsSettings(b, func(c *connections.TLS) { c.Cert = filepath.Join(dir, "client.pem") })
+	s.User, s.Password = "", ""
+	put := func(text []byte) {
+		t.Helper()
+		if err := os.WriteFile(s.TLS.Cert, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pem := func(name string) []byte {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join(b.Certs, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	put(pem("client2.pem"))
+	dial, err := stomp.Driver().Open("test", s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allowed := func(want bool) {
+		t.Helper()
+		conn, err := dial(t.Context())
+		if err == nil {
+			conn.Close()
+		}
+		if (err == nil) != want || err != nil && !errors.Is(err, connections.ErrRefused) {
+			t.Errorf("got error %v, want to be let in: %t", err, want)
+		}
+	}
+	allowed(false) // a stranger's
+	put(pem("client.pem"))
+	allowed(true)
+	put(pem("client2.pem")[:900])
+	allowed(true)
+	put(pem("client2.pem"))
+	allowed(false)
 }
 
 // A client certificate says who we are, with no user and no password.

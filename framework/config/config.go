@@ -52,16 +52,17 @@ func (c *Config) Dir() string { return filepath.Dir(c.File) }
 
 // A Store says where published events, dead letters and parked retries are kept.
 type Store struct {
-	URL    string `yaml:"url,omitempty" secret:"url" doc:"URL of the Postgres; left out or empty: one that Fairlead starts itself"`
-	Schema string `yaml:"schema,omitempty" doc:"name of the schema; default fairlead"`
-	Notify *bool  `yaml:"notify,omitempty" doc:"false: poll only, as PgBouncer in transaction mode needs. Default true"`
-	None   bool   `yaml:"-"` // "store: none"
+	URL     string `yaml:"url,omitempty" secret:"url" doc:"URL of the Postgres; left out or empty: one that Fairlead starts itself"`
+	Schema  string `yaml:"schema,omitempty" doc:"name of the schema; default fairlead"`
+	Notify  *bool  `yaml:"notify,omitempty" doc:"false: poll only, as PgBouncer in transaction mode needs. Default true"`
+	Migrate *bool  `yaml:"migrate,omitempty" doc:"false: the tables are made by someone else, from the SQL that fairlead migrations prints. Default true"`
+	None    bool   `yaml:"-"` // "store: none"
 }
 
 // UnmarshalText reads "store: none".
 func (s *Store) UnmarshalText(b []byte) error {
 	if string(b) != "none" {
-		return errors.New("none, or keys with values: url, schema and notify")
+		return errors.New("none, or keys with values: url, schema, notify and migrate")
 	}
 	*s = Store{None: true}
 	return nil

@@ -9,7 +9,6 @@ import (
 	"github.com/fairlead/fairlead/bindings"
 	"github.com/fairlead/fairlead/connections"
 	"github.com/fairlead/fairlead/framework/config"
-	httptrigger "github.com/fairlead/fairlead/triggers/http"
 )
 
 // errStopped is returned by Apply after Stop.
@@ -27,8 +26,12 @@ func (h *Host) Apply(ctx context.Context, cfg *config.Config) error {
 	if err := h.startEmbedded(cfg); err != nil {
 		return err
 	}
+	gateway, err := h.gateway(cfg)
+	if err != nil {
+		return err
+	}
 	old, oldStore := h.outputs.Load(), h.stored.Load()
-	next, err := h.open(cfg, old)
+	next, err := h.open(cfg, old, true)
 	if err != nil {
 		return err
 	}
@@ -46,7 +49,7 @@ func (h *Host) Apply(ctx context.Context, cfg *config.Config) error {
 	h.outputs.Store(next)
 	h.stored.Store(store)
 	h.config.Store(cfg)
-	h.http.Store(h.direct(cfg))
+	h.http.Store(gateway)
 	err = errors.Join(h.replace(ctx, specs), h.replaceServices(ctx, h.services(cfg, store)))
 	if store != oldStore {
 		oldStore.close()
@@ -80,21 +83,6 @@ func (h *Host) startEmbedded(cfg *config.Config) error {
 		h.log.Info("embedded broker for development: what it holds is in memory, and gone when this program ends", "connection", name, "type", c.Type, "address", addr)
 	}
 	return nil
-}
-
-// direct returns what serves functions by HTTP.
-func (h *Host) direct(cfg *config.Config) *httptrigger.Handler {
-	def := cfg.HTTP.Function
-	if def == "" && len(h.functions) == 1 {
-		def = h.Functions()[0]
-	}
-	functions := h.functions
-	if d := cfg.HTTP.Direct; d != nil && !*d {
-		functions = nil
-	}
-	return &httptrigger.Handler{
-		Functions: functions, Default: def, Runtime: h, Timeout: h.timeout, MaxBody: cfg.HTTP.MaxBody,
-	}
 }
 
 // replace stops triggers that are gone or changed, and starts new ones.
@@ -144,7 +132,8 @@ type pool struct {
 }
 
 // open returns the outputs that cfg wants, taking over from old what is the same.
-func (h *Host) open(cfg *config.Config, old *outputs) (*outputs, error) {
+// A connection that this build cannot open is an error for who serves.
+func (h *Host) open(cfg *config.Config, old *outputs, serving bool) (*outputs, error) {
 	o := &outputs{bindings: make(map[string]*bindings.Binding), staged: make(map[string]bool), pools: make(map[string]*pool)}
 	for name, c := range cfg.Connections {
 		if p := old.pools[name]; p != nil && reflect.DeepEqual(p.desired, c) {
@@ -152,8 +141,11 @@ func (h *Host) open(cfg *config.Config, old *outputs) (*outputs, error) {
 			continue
 		}
 		dial, err := h.drivers[c.Type].Open(name, c.Settings)
-		if err != nil {
+		if err != nil && (serving || !errors.Is(err, connections.ErrNotBuilt)) {
 			return nil, fmt.Errorf("connections.%s: %w", name, err)
+		}
+		if err != nil { // a function may be called that does not need it
+			dial = func(context.Context) (connections.Conn, error) { return nil, err }
 		}
 		o.pools[name] = &pool{bindings.NewPool(name, dial, c.Reconnect), c}
 	}

@@ -3,8 +3,10 @@ package host
 import (
 	"cmp"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -39,6 +41,9 @@ func (h *Host) gateway(cfg *config.Config) (*gateway, error) {
 	g := &gateway{security: set}
 	if g.tls, err = h.serverTLS(cfg, set); err != nil {
 		return nil, err
+	}
+	if old.Router != nil && (old.tls == nil) != (g.tls == nil) {
+		h.log.Warn("http.tls turns HTTPS on or off when the program is started again", "now", old.tls != nil)
 	}
 	channels := channels(cfg, set)
 	handler := h.direct(cfg, set)
@@ -136,20 +141,20 @@ func (h *Host) serverTLS(cfg *config.Config, set *security.Set) (*tls.Config, er
 	return t, nil
 }
 
-// secure makes server serve HTTPS as the configuration says at each handshake,
-// if it does so now. It reports whether it does.
-func (h *Host) secure(server *http.Server, cfg *config.Config) bool {
+// serveHTTP serves HTTPS if cfg says so, with what the configuration of the time
+// says of each handshake; else plain HTTP.
+func (h *Host) serveHTTP(server *http.Server, cfg *config.Config, l net.Listener) error {
 	if cfg.HTTP.TLS == nil {
-		return false
+		return server.Serve(l)
 	}
 	server.TLSConfig = &tls.Config{
-		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		MinVersion: tls.VersionTLS12,
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			if g := h.http.Load(); g != nil && g.tls != nil {
+			if g := h.http.Load(); g.tls != nil {
 				return g.tls, nil
 			}
-			return nil, errNotStarted
+			return nil, errors.New("http.tls is not configured any more; the program must be started again")
 		},
 	}
-	return true
+	return server.ServeTLS(l, "", "")
 }

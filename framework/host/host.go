@@ -24,7 +24,6 @@ import (
 	"github.com/fairlead/fairlead/framework"
 	"github.com/fairlead/fairlead/framework/config"
 	"github.com/fairlead/fairlead/outbox/ledger"
-	httptrigger "github.com/fairlead/fairlead/triggers/http"
 )
 
 // A Host runs functions. Its methods may be called from any goroutine.
@@ -40,7 +39,7 @@ type Host struct {
 	outputs    atomic.Pointer[outputs]
 	stored     atomic.Pointer[storage] // nil: there is no store
 	config     atomic.Pointer[config.Config]
-	http       atomic.Pointer[httptrigger.Handler]
+	http       atomic.Pointer[gateway]
 	started    time.Time
 
 	changing sync.Mutex          // serialises Apply, Connect and Stop

@@ -87,7 +87,7 @@ func (h *Host) serve(cfg *config.Config, run func(*config.Config) error) error {
 	if err != nil {
 		return fmt.Errorf("serve functions: %w", err)
 	}
-	server := &http.Server{Handler: h.mux(), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
+	server := &http.Server{Handler: h.mux(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute}
 	failed := make(chan error, 2)
 	admin, err := h.serveAdmin(cfg, failed)
 	if err != nil {
@@ -99,7 +99,7 @@ func (h *Host) serve(cfg *config.Config, run func(*config.Config) error) error {
 		l.Close()
 		return err
 	}
-	go func() { failed <- server.Serve(l) }() // not before: a program that replaces another refuses no request
+	go func() { failed <- h.serveHTTP(server, cfg, l) }() // not before: a program that replaces another refuses no request
 	go h.reportReady()
 	h.log.Info("serving", "functions", len(h.functions), "triggers", len(cfg.Triggers), "http", l.Addr().String(), "admin", admin.url)
 

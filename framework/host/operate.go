@@ -27,7 +27,11 @@ func (h *Host) Connect(cfg *config.Config) error {
 			return err
 		}
 	}
-	out, err := h.open(cfg, h.outputs.Load())
+	gateway, err := h.gateway(cfg)
+	if err != nil {
+		return err
+	}
+	out, err := h.open(cfg, h.outputs.Load(), false)
 	if err != nil {
 		return err
 	}
@@ -40,7 +44,7 @@ func (h *Host) Connect(cfg *config.Config) error {
 	}
 	h.outputs.Store(out)
 	h.config.Store(cfg)
-	h.http.Store(h.direct(cfg))
+	h.http.Store(gateway)
 	return nil
 }
 
@@ -152,7 +156,7 @@ func (h *Host) receiveOne(ctx context.Context, recv connections.Receiver, destin
 	if err != nil {
 		return fmt.Errorf("receive from %s: %w", destination, err)
 	}
-	m := admin.Message{Destination: destination, ID: idText(d.ID), ContentType: d.ContentType, ReplyTo: d.ReplyTo, CorrelationID: idText(d.CorrelationID), Header: d.Header}
+	m := admin.Message{Destination: destination, ID: idText(d.ID), ContentType: d.ContentType, ReplyTo: d.ReplyTo, CorrelationID: idText(d.CorrelationID), Header: presentable(d.Header)}
 	m.SetBody(d.Body)
 	if err := f(m); err != nil {
 		return errors.Join(err, d.Settle(ctx, framework.Release))
@@ -172,7 +176,11 @@ func (h *Host) Invoke(ctx context.Context, function string, m admin.Message) (*a
 	if h.functions[function] == nil {
 		return nil, fmt.Errorf("%w: there is no function %q", admin.ErrNotFound, function)
 	}
-	out, err := h.Call(ctx, function, plainEvent(m))
+	invoke := func() (*event.Event, error) { return h.Call(ctx, function, plainEvent(m)) }
+	if m.As != "" {
+		invoke = func() (*event.Event, error) { return h.invokeAs(ctx, function, m) }
+	}
+	out, err := invoke()
 	if err != nil || out == nil {
 		return nil, err
 	}

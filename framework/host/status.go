@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -28,6 +29,9 @@ func (h *Host) Status() Status {
 	}
 	for name, t := range h.triggers() {
 		s.Triggers[name] = t.Status()
+	}
+	if g := h.http.Load(); g != nil {
+		maps.Copy(s.Triggers, g.Router.Status())
 	}
 	for name, p := range h.outputs.Load().pools {
 		s.Connections[name] = p.Status()

@@ -55,7 +55,8 @@ func (h *Host) openStore(cfg *config.Config) (*storage, error) {
 	}
 	oc := outbox.Config{
 		URL: cfg.Store.URL, Schema: cfg.Store.Schema, Poll: cfg.Store.Notify != nil && !*cfg.Store.Notify,
-		Ledger: h.openLedger(cfg), Log: h.log,
+		CheckOnly: cfg.Store.Migrate != nil && !*cfg.Store.Migrate,
+		Ledger:    h.openLedger(cfg), Log: h.log,
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &storage{generation: 1, desired: cfg.Store, cancel: cancel}

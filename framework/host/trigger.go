@@ -41,6 +41,7 @@ type runningTrigger struct {
 	name    string
 	broker  *triggers.Trigger // nil on a topic of the store
 	stored  *outbox.Consumer  // of what the store has for it, a topic's events or parked messages; nil without a store
+	timer   *timer            // of a schedule; else nil
 	desired desired
 	cancel  context.CancelFunc
 	done    chan struct{}
@@ -56,6 +57,12 @@ func (h *Host) start(s triggerSpec) (*runningTrigger, error) {
 	if s.store != nil {
 		var err error
 		if t.stored, err = h.consumer(s, t.broker); err != nil {
+			return nil, err
+		}
+	}
+	if s.trigger.Schedule != nil {
+		var err error
+		if t.timer, err = h.newTimer(s); err != nil {
 			return nil, err
 		}
 	}
@@ -78,6 +85,9 @@ func (t *runningTrigger) run(ctx context.Context) error {
 	if t.stored != nil {
 		wg.Go(func() { errs[1] = t.stored.Run(ctx) })
 	}
+	if t.timer != nil {
+		wg.Go(func() { t.timer.run(ctx) })
+	}
 	wg.Wait()
 	return errors.Join(errs[:]...)
 }
@@ -96,6 +106,9 @@ func (t *runningTrigger) wait(ctx context.Context) error {
 func (t *runningTrigger) Status() triggers.Status {
 	if t.broker != nil {
 		return t.broker.Status()
+	}
+	if t.stored == nil {
+		return t.timer.Status()
 	}
 	s := t.stored.Status()
 	state := map[outbox.State]triggers.State{
@@ -145,6 +158,12 @@ func (h *Host) specs(cfg *config.Config, out *outputs, store *storage) (map[stri
 			trigger: t, connection: cfg.Connections[t.Connection], grace: cfg.Grace, store: generationOf(store),
 			timeout: cfg.TimeoutOf(t.Function), retry: cfg.RetryOf(t), attemptsSet: cfg.AttemptsSet(t), deadLetter: cfg.DeadLetterOf(t),
 		}, store: store}
+		if t.Channel != nil {
+			continue // see gateway
+		}
+		if t.Schedule != nil {
+			s.trigger.Topic = scheduleTopic(name)
+		}
 		var err error
 		if s.Spec, err = h.spec(cfg, out, name, s); err != nil {
 			return nil, fmt.Errorf("triggers.%s: %w", name, err)

@@ -62,9 +62,16 @@ func withServices(ctx context.Context, work func(context.Context) error) (err er
 	return work(ctx)
 }
 
+// peers is the module that compares the outbox with others.
+const peers = "test/bench/peers"
+
 // bench runs one package at a time: two would measure each other.
 func bench(ctx context.Context) error {
-	return tool(ctx, "go", "test", "-run", "^$", "-bench", ".", "-benchmem", "-p", "1", "-timeout", "60m", "./...")
+	args := []string{"test", "-run", "^$", "-bench", ".", "-benchmem", "-p", "1", "-timeout", "60m", "./..."}
+	return errors.Join(
+		tool(ctx, "go", args...),
+		tool(ctx, "go", append([]string{"-C", peers}, args...)...),
+	)
 }
 
 // tool runs a program of the Go tool chain with our output as its own.

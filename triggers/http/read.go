@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"unicode/utf8"
 
@@ -31,6 +32,9 @@ type request struct {
 	mode   mode
 	events []event.Event
 }
+
+// errSlow says that the body did not come in time.
+var errSlow = errors.New("the body did not come in time")
 
 // A badRequest says why a request cannot be understood.
 type badRequest struct{ err error }
@@ -94,6 +98,8 @@ func readBody(body io.Reader, length int64) (data []byte, err error) {
 		return data, err
 	case length > 0 && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)):
 		return nil, &badRequest{fmt.Errorf("the body ends before its Content-Length of %d bytes", length)}
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, errSlow
 	}
 	return nil, &badRequest{fmt.Errorf("read the body: %w", err)}
 }

@@ -153,6 +153,8 @@ func (h *Handler) fail(w http.ResponseWriter, err error) {
 	switch {
 	case errors.As(err, &large):
 		status, detail = http.StatusRequestEntityTooLarge, "the body is longer than "+strconv.FormatInt(h.MaxBody, 10)+" bytes"
+	case errors.Is(err, errSlow):
+		status = http.StatusRequestTimeout
 	case errors.As(err, &bad), errors.As(err, &undecoded):
 		status = http.StatusBadRequest
 	case errors.As(err, &panicked):

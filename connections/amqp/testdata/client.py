@@ -3,12 +3,17 @@
     send     sends a message of each kind
     receive  prints each message until one comes that says "end"
     ask      sends a request with a dynamic reply address, and prints the reply
+    types    sends and prints a message with each type of AMQP, and an end
+    dump     prints such messages until the end
 """
 
 import sys
 import uuid
 
-from proton import Message, int32, symbol, timestamp, ulong
+from proton import (
+    UNDESCRIBED, Array, Data, Described, Message, byte, char, decimal32, decimal64, decimal128, float32, int32, short,
+    symbol, timestamp, ubyte, uint, ulong, ushort,
+)
 from proton.reactor import LinkOption
 from proton.utils import BlockingConnection, SyncRequestResponse
 
@@ -28,6 +33,47 @@ def show(m):
     print(repr(body), m.content_type, "durable=%s" % m.durable, properties, flush=True)
 
 
+def plain(v):
+    """The value with its type, in a form that is the same for equal values."""
+    if isinstance(v, memoryview):
+        v = bytes(v)
+    if isinstance(v, dict):
+        return "{%s}" % ", ".join(sorted("%s: %s" % (plain(k), plain(e)) for k, e in v.items()))
+    if isinstance(v, Array):
+        return "array %s %s" % (v.type, plain(list(v.elements)))
+    if isinstance(v, Described):
+        return "described %s %s" % (plain(v.descriptor), plain(v.value))
+    if isinstance(v, (list, tuple)):
+        return "[%s]" % ", ".join(plain(e) for e in v)
+    return "%s(%r)" % (type(v).__name__, v)
+
+
+def dump(m):
+    annotations = {k: v for k, v in (m.annotations or {}).items() if not k.startswith("x-opt-jms-")}
+    print(plain([m.body, m.inferred, annotations, m.properties or {}, m.correlation_id]), flush=True)
+
+
+VALUES = [
+    None, True, False, ubyte(255), ushort(65535), uint(4294967295), uint(0), ulong(18446744073709551615), ulong(7),
+    byte(-128), short(-32768), int32(-2147483648), int32(1), -9223372036854775808, 9007199254740993,
+    float32(1.5), -0.1, decimal32(0x32800001), decimal64(0x31C0000000000001), decimal128(bytes(range(16))), char("\u20ac"),
+    timestamp(1700000000123), timestamp(-1), uuid.UUID(int=5), b"\x00\xff", b"", "w\u00f6rth", "", symbol("a:b"),
+]
+BODIES = VALUES + [
+    [], {}, [1, [2, ["three", None]], {"four": [5]}], {"a": 1, "b": {"c": None}},
+    {int32(1): "int", ulong(2): "ulong", True: "yes", uuid.UUID(int=1): "uuid", timestamp(3): "time", char("k"): "char", "s": "string"},
+    {symbol("sym"): 1}, {symbol("sym"): 1, "str": decimal32(5)}, {"l": [{symbol("deep"): char("x")}]},
+    Described(symbol("com.example:money"), ["EUR", decimal64(5)]), Described(ulong(0x0000468C00000004), "x"),
+    Described(ulong(0x24), []), [Described("text", {symbol("k"): 1})],
+    Array(UNDESCRIBED, Data.INT, int32(1), int32(-2)), Array(UNDESCRIBED, Data.ULONG, ulong(1), ulong(2)),
+    Array(UNDESCRIBED, Data.STRING, "a", "b"), Array(UNDESCRIBED, Data.SYMBOL, symbol("a")), Array(UNDESCRIBED, Data.UUID, uuid.UUID(int=1)),
+    Array(UNDESCRIBED, Data.UBYTE, ubyte(1), ubyte(2)), Array(UNDESCRIBED, Data.DOUBLE, 1.5), Array(UNDESCRIBED, Data.BOOL, True, False),
+    Array(UNDESCRIBED, Data.CHAR, char("a"), char("b")), Array(UNDESCRIBED, Data.DECIMAL64, decimal64(1)),
+    Array(UNDESCRIBED, Data.BINARY, b"a", b"bc"), Array(UNDESCRIBED, Data.TIMESTAMP, timestamp(1)),
+]
+SIMPLE = {"p%d" % i: v for i, v in enumerate(VALUES)}
+
+
 connection = BlockingConnection(url, timeout=20)
 if command == "send":
     sender = connection.create_sender(queue, options=ToQueue())
@@ -44,6 +90,25 @@ elif command == "receive":
         message = receiver.receive(timeout=20)
         receiver.accept()
         show(message)
+        if message.body == "end":
+            break
+elif command == "types":
+    sender = connection.create_sender(queue, options=ToQueue())
+    messages = [Message(body=b, durable=True) for b in BODIES]
+    messages += [Message(body=[1, "two", decimal32(3)], inferred=True), Message(body=b"data", inferred=True)]
+    messages += [Message(body="with properties", properties=dict(SIMPLE), annotations={symbol("x-opt-" + k): v for k, v in SIMPLE.items()})]
+    messages += [Message(body="correlated", correlation_id=i) for i in (ulong(1), uuid.UUID(int=1), b"1", "1")]
+    for m in messages + [Message(body="end")]:
+        sender.send(m)
+        decoded = Message()
+        decoded.decode(m.encode())
+        dump(decoded)
+elif command == "dump":
+    receiver = connection.create_receiver(queue, options=ToQueue())
+    while True:
+        message = receiver.receive(timeout=20)
+        receiver.accept()
+        dump(message)
         if message.body == "end":
             break
 elif command == "ask":

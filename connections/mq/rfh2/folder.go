@@ -2,6 +2,7 @@ package rfh2
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -28,12 +29,15 @@ type Char rune
 type Group string
 
 // Properties reads the folder.
-func (f Folder) Properties() ([]Property, error) {
+func (f Folder) Properties() ([]Property, error) { return f.AppendProperties(nil) }
+
+// AppendProperties is Properties that appends to dst.
+func (f Folder) AppendProperties(dst []Property) ([]Property, error) {
 	inner, err := within(f.Text)
 	if err != nil {
 		return nil, fmt.Errorf("folder %s: %w", brief(f.Name), err)
 	}
-	properties, err := readProperties(inner, byElement)
+	properties, err := readProperties(dst, inner, byElement)
 	if err != nil {
 		return nil, fmt.Errorf("folder %s: %w", brief(f.Name), err)
 	}
@@ -65,11 +69,12 @@ const (
 	nameless                  // nowhere, as in a stream
 )
 
-func readProperties(text string, n naming) ([]Property, error) {
-	properties := make([]Property, 0, min(strings.Count(text, "</")+strings.Count(text, "/>"), most(text)))
+func readProperties(dst []Property, text string, n naming) ([]Property, error) {
+	already := len(dst)
+	properties := slices.Grow(dst, min(strings.Count(text, "</")+strings.Count(text, "/>"), most(text)))
 	s := scanner{text: text}
 	for s.skipSpace(); s.more(); s.skipSpace() {
-		if len(properties) == most(text) {
+		if len(properties)-already == most(text) {
 			return nil, fmt.Errorf("more than %d properties in %d bytes", most(text), len(text))
 		}
 		e, err := s.element()
