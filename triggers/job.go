@@ -1,6 +1,7 @@
 package triggers
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -16,7 +17,8 @@ type job struct {
 	session  *session // where the delivery must be settled
 	delivery connections.Delivery
 
-	over     bool // the delivery is settled, given back or lost
+	calling  *atomic.Int64 // of the worker that holds it; nil outside of workers
+	over     bool          // the delivery is settled, given back or lost
 	decoded  bool
 	events   []event.Event // one, unless the message is a batch
 	at       int           // the event that is worked on

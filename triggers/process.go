@@ -117,6 +117,10 @@ func (t *Trigger) call(ctx context.Context, j *job, ev event.Event) error {
 		ctx, cancel = context.WithTimeout(ctx, t.Timeout)
 		defer cancel()
 	}
+	if j.calling != nil {
+		j.calling.Store(time.Now().UnixNano())
+		defer j.calling.Store(0)
+	}
 	out, err := Call(ctx, t.Handler, ev)
 	if err == nil {
 		err = t.reply(ctx, &j.delivery, out)

@@ -85,6 +85,7 @@ type Trigger struct {
 	status status
 
 	inFlight atomic.Int64
+	calling  []atomic.Int64 // since when each worker's call runs, in Unix nanoseconds; 0: none does
 	counts   counters
 }
 
@@ -92,6 +93,7 @@ type Trigger struct {
 func New(spec Spec) *Trigger {
 	t := &Trigger{Spec: spec, codec: connections.NewCodec(spec.Connection, spec.Destination)}
 	t.status.set(Status{State: Connecting})
+	t.calling = make([]atomic.Int64, t.Concurrency)
 	n := 1
 	if t.Serial {
 		n = t.Concurrency
@@ -113,7 +115,7 @@ func (t *Trigger) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	for i := range t.Concurrency {
 		l := t.lanes[i%len(t.lanes)]
-		workers.Go(func() { t.work(ctx, hard, l) })
+		workers.Go(func() { t.work(ctx, hard, l, &t.calling[i]) })
 	}
 	err := t.await(hard, &workers)
 	for _, l := range t.lanes {
@@ -147,19 +149,39 @@ func (t *Trigger) await(hard context.Context, workers *sync.WaitGroup) error {
 }
 
 // work is the life of one worker.
-func (t *Trigger) work(soft, hard context.Context, l *lane) {
+func (t *Trigger) work(soft, hard context.Context, l *lane, calling *atomic.Int64) {
 	for {
 		j, err := l.next(soft)
 		if err != nil {
 			return
 		}
 		for fresh := !j.decoded; j != nil && (!fresh || j.session.groups.enter(j)); fresh = false {
+			j.calling = calling
 			t.inFlight.Add(1)
 			t.process(soft, hard, j)
 			t.inFlight.Add(-1)
 			j = t.following(soft, j)
 		}
 	}
+}
+
+// overdue is how much longer than its timeout a call may run before its worker
+// counts as stuck.
+const overdue = 30 * time.Second
+
+// Stuck reports whether no worker will ever take a message again: each is in a
+// call that has ignored the end of its ctx for long.
+func (t *Trigger) Stuck() bool {
+	if t.Timeout <= 0 {
+		return false
+	}
+	latest := time.Now().Add(-t.Timeout - overdue).UnixNano()
+	for i := range t.calling {
+		if since := t.calling[i].Load(); since == 0 || since > latest {
+			return false
+		}
+	}
+	return true
 }
 
 // following returns the message of j's group that may be worked on after j, if j

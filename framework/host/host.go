@@ -216,5 +216,13 @@ func (h *Host) Ready(context.Context) (bool, error) {
 }
 
 // Alive reports whether the host works. A broker that is down does not make it
-// less alive.
-func (h *Host) Alive(context.Context) (bool, error) { return true, nil }
+// less alive; functions that go on and on although their time is over do, when
+// they hold every worker of a trigger.
+func (h *Host) Alive(context.Context) (bool, error) {
+	for name, t := range h.triggers() {
+		if t.broker != nil && t.broker.Stuck() {
+			return false, fmt.Errorf("trigger %s is stuck: all its calls ignore that their time is over", name)
+		}
+	}
+	return true, nil
+}
