@@ -11,10 +11,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead/fairlead/admin"
 	"github.com/fairlead/fairlead/framework/config"
+	"github.com/fairlead/fairlead/outbox/embedded"
 )
 
 func doctorCommand(o *options) *cobra.Command {
@@ -49,8 +51,49 @@ func (d *doctor) examine(ctx context.Context, o *options) {
 	client := o.client(ctx)
 	d.host(ctx, client)
 	if cfg != nil {
+		d.store(ctx, cfg)
 		d.connections(ctx, o, cfg, client != nil)
 	}
+}
+
+func (d *doctor) store(ctx context.Context, cfg *config.Config) {
+	switch {
+	case cfg.Store.None:
+		d.say("ok", "store", "none")
+	case cfg.Store.URL != "":
+		d.postgres(ctx, cfg.Store.URL)
+	case embedded.Available(embedded.Config{Repository: os.Getenv("FAIRLEAD_POSTGRES_REPOSITORY")}):
+		d.say("ok", "store", "a Postgres of its own, started with the program")
+	default:
+		d.say("warning", "store", "none: PostgreSQL is not installed. Install it, name store.url, or set FAIRLEAD_POSTGRES_REPOSITORY to a Maven repository that has it")
+	}
+}
+
+// oldestPostgres is the first version that the store works with, as Postgres
+// numbers them.
+const oldestPostgres = 150000
+
+// postgres connects to the store and leaves no trace there.
+func (d *doctor) postgres(ctx context.Context, url string) {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		d.say("failed", "store", err.Error())
+		return
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var number int
+	var name string
+	if err := conn.QueryRow(ctx, "select current_setting('server_version_num')::int, current_setting('server_version')").Scan(&number, &name); err != nil {
+		d.say("failed", "store", err.Error())
+		return
+	}
+	if number < oldestPostgres {
+		d.say("failed", "store", "PostgreSQL "+name+", expected 15 or later")
+		return
+	}
+	d.say("ok", "store", "PostgreSQL "+name)
 }
 
 func (d *doctor) toolchain(ctx context.Context) {
@@ -105,7 +148,7 @@ func (d *doctor) connections(ctx context.Context, o *options, cfg *config.Config
 	}
 	defer done()
 	for _, name := range slices.Sorted(maps.Keys(cfg.Connections)) {
-		if !live && embedded(cfg.Connections[name]) {
+		if !live && isEmbedded(cfg.Connections[name]) {
 			d.say("ok", "connection "+name, "embedded: starts with \"fairlead run\"")
 			continue
 		}

@@ -23,7 +23,7 @@ func showExamples(ctx context.Context, client *admin.Client, cfg *config.Config)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Examples)) {
 		e := cfg.Examples[name]
 		connection := cfg.Bindings[e.Binding].Connection
-		if !embedded(cfg.Connections[connection]) {
+		if !isEmbedded(cfg.Connections[connection]) {
 			continue
 		}
 		if err := showExample(ctx, client, connection, e); err != nil {

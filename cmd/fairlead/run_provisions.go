@@ -88,7 +88,7 @@ func (s *socket) close() {
 func (p *provisions) startBrokers(cfg *config.Config) error {
 	all := drivers.All()
 	for name, c := range cfg.Connections {
-		if p.brokers[c.Type] != "" || !embedded(c) {
+		if p.brokers[c.Type] != "" || !isEmbedded(c) {
 			continue
 		}
 		address, err := all[c.Type].Embed(p.life)

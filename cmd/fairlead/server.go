@@ -158,7 +158,7 @@ func (l local) reachable(name string) error {
 	return nil
 }
 
-func embedded(c config.Connection) bool {
+func isEmbedded(c config.Connection) bool {
 	e, ok := c.Settings.(connections.Embeddable)
 	return ok && e.WantsEmbedded()
 }

@@ -46,13 +46,18 @@ func (h *Host) mux() http.Handler {
 
 func probe(check func(context.Context) (bool, error), missing func() []string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		ok, _ := check(r.Context()) // its error says what missing says
+		ok, err := check(r.Context())
 		w.Header().Set("Content-Type", "application/json")
 		status := http.StatusOK
 		if !ok {
 			status = http.StatusServiceUnavailable
 		}
 		w.WriteHeader(status)
-		json.NewEncoder(w).Encode(map[string]any{"ok": ok, "missing": missing()}) // a probe that hung up wants no error
+		waitsFor := missing()
+		said := map[string]any{"ok": ok, "missing": waitsFor}
+		if err != nil && waitsFor == nil {
+			said["error"] = err.Error()
+		}
+		json.NewEncoder(w).Encode(said) // a probe that hung up wants no error
 	}
 }
