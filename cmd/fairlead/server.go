@@ -152,7 +152,7 @@ func (l local) reachable(name string) error {
 	if b, ok := l.cfg.Bindings[name]; ok {
 		name = b.Connection
 	}
-	if embedded(l.cfg.Connections[name]) {
+	if isEmbedded(l.cfg.Connections[name]) {
 		return fmt.Errorf("connection %s leads to the broker inside \"fairlead run\", and none runs here; start it", name)
 	}
 	return nil
