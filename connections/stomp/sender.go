@@ -95,6 +95,7 @@ func (s *sender) exchange(ctx context.Context, batch []connections.Message, errs
 			errs[i] = r.wait(ctx)
 		}
 		if said, ok := errs[i].(*brokerError); ok {
+			<-s.link.ending // an ERROR is the last frame: nothing more must be sent on this link
 			errs[i] = refused(said)
 		}
 	}
