@@ -161,6 +161,10 @@ var keyTables = map[string][]string{
 	"connections mq":     {"Connections", "Connections of type mq"},
 	"triggers":           {"Triggers"},
 	"bindings":           {"Bindings"},
+	"security apikey":    {"Security", "Security of type apikey"},
+	"security basic":     {"Security", "Security of type basic"},
+	"security jwt":       {"Security", "Security of type jwt"},
+	"security mtls":      {"Security", "Security of type mtls"},
 	"functions":          {"Functions"},
 	"examples":           {"Examples"},
 }
@@ -224,7 +228,7 @@ func acceptedKeys(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	keys := make(map[string][]string)
-	for _, section := range []string{"connections", "triggers", "bindings", "functions", "examples"} {
+	for _, section := range []string{"connections", "triggers", "bindings", "functions", "security", "examples"} {
 		item := new(schema)
 		if err := json.Unmarshal(root.Properties[section].AdditionalProperties, item); err != nil {
 			t.Fatalf("schema of %s: %v", section, err)

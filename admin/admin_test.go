@@ -24,6 +24,7 @@ const token = "geheim"
 // A fake answers as its fields say and remembers what it was asked. A method
 // whose field is nil must not be called.
 type fake struct {
+	admin.ConfigOperator
 	admin.TopicStore
 	admin.LetterStore
 

@@ -8,6 +8,12 @@
 //	POST   connections/NAME/receive                lines of Message; destination, count
 //	POST   bindings/NAME/send                      Message -> SendResult
 //	POST   functions/NAME/invoke                   Message -> Message, or 204
+//	POST   triggers/NAME/pause                     204
+//	POST   triggers/NAME/resume                    204
+//	GET    config                                  Document
+//	POST   config/plan                             Document -> Plan
+//	GET    config/KIND                             ObjectList
+//	GET    config/KIND/NAME                        Object
 //	GET    topics                                  TopicList
 //	GET    topics/NAME                             Topic
 //	GET    topics/NAME/events                      EventList; skip, limit
@@ -54,6 +60,7 @@ type Backend interface {
 	// Invoke calls a function and returns its reply, or nil.
 	Invoke(ctx context.Context, function string, m Message) (*Message, error)
 
+	ConfigOperator
 	TopicStore
 	LetterStore
 }
@@ -119,6 +126,7 @@ type Status struct {
 	Functions   []string           `json:"functions"`
 	Triggers    []TriggerStatus    `json:"triggers"`
 	Connections []ConnectionStatus `json:"connections"`
+	Config      ConfigStatus       `json:"config"`
 }
 
 // A TriggerStatus says how one trigger is doing.
@@ -139,6 +147,7 @@ type TriggerStatus struct {
 	Retried     uint64     `json:"retried"`
 	Dead        uint64     `json:"dead"`
 	Reconnects  uint64     `json:"reconnects"`
+	Refused     string     `json:"refused,omitempty"` // why a newer configuration of it does not run
 }
 
 // A ConnectionStatus says how the sending side of a connection is doing.
@@ -148,6 +157,7 @@ type ConnectionStatus struct {
 	Connected bool       `json:"connected"` // false also when nothing was sent yet
 	Error     string     `json:"error,omitempty"`
 	NextTry   *time.Time `json:"nextTry,omitempty"`
+	Refused   string     `json:"refused,omitempty"` // why a newer configuration of it does not run
 }
 
 // A Pong is the answer to a ping.

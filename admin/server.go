@@ -25,8 +25,12 @@ func Handler(b Backend, token string) http.Handler {
 	mux.HandleFunc("POST /api/v1/connections/{name}/receive", s.receive)
 	mux.HandleFunc("POST /api/v1/bindings/{name}/send", s.send)
 	mux.HandleFunc("POST /api/v1/functions/{name}/invoke", s.invoke)
+	s.handleConfig(mux)
 	s.handleTopics(mux)
 	s.handleDeadLetters(mux)
+	if m, ok := b.(MetricsWriter); ok {
+		mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) { scrape(w, r, m) })
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, fmt.Errorf("%w: there is no %s %s", ErrNotFound, r.Method, r.URL.Path))
 	})

@@ -25,7 +25,8 @@ type Pool struct {
 	dial      connections.Dial
 	reconnect connections.Reconnect
 
-	dialing chan struct{} // held while dialing
+	dialing chan struct{}  // held while dialing
+	sends   sync.WaitGroup // that run; none is added once closed is set
 
 	mu      sync.Mutex
 	link    *link
@@ -69,6 +70,10 @@ func (p *Pool) Send(ctx context.Context, to Target, m connections.Message) error
 // SendBatch sends messages in order, pipelined where the broker can. The result
 // has one entry for each, as Send would return it.
 func (p *Pool) SendBatch(ctx context.Context, to Target, batch []connections.Message) []error {
+	if err := p.enter(); err != nil {
+		return all(unavailable(err), len(batch))
+	}
+	defer p.sends.Done()
 	l, err := p.connect(ctx)
 	if err != nil {
 		return all(unavailable(err), len(batch))
@@ -93,6 +98,17 @@ func (p *Pool) SendBatch(ctx context.Context, to Target, batch []connections.Mes
 	return errs
 }
 
+// enter counts a send in, unless the Pool is closed.
+func (p *Pool) enter() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return ErrClosed
+	}
+	p.sends.Add(1)
+	return nil
+}
+
 func unavailable(err error) error {
 	if _, refused := errors.AsType[*framework.SendError](err); refused || errors.Is(err, framework.ErrUnavailable) {
 		return err
@@ -108,8 +124,9 @@ func all(err error, n int) []error {
 	return errs
 }
 
-// errClosed is what a Pool answers that was closed.
-var errClosed = errors.New("connection closed")
+// ErrClosed is wrapped by the error of a Pool that was closed, and has not tried
+// to send.
+var ErrClosed = errors.New("connection closed")
 
 // errOff is what a Pool answers that lost its connection and must not connect again.
 var errOff = errors.New("connection lost, and reconnect is off")
@@ -119,7 +136,7 @@ func (p *Pool) live() (*link, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		return nil, errClosed
+		return nil, ErrClosed
 	}
 	if l := p.link; l != nil && gone(l.conn) {
 		p.discard(l)
@@ -177,7 +194,7 @@ func (p *Pool) dialed(conn connections.Conn, err error) (*link, error) {
 	}
 	if p.closed {
 		conn.Close()
-		return nil, errClosed
+		return nil, ErrClosed
 	}
 	p.tries, p.failure = 0, nil
 	p.link = &link{conn: conn, targets: make(map[string]*senders)}
@@ -308,6 +325,26 @@ func (t *senders) expire() []connections.Sender {
 		t.idle = t.idle[1:]
 	}
 	return old
+}
+
+// Drain refuses new sends, waits until those that run are done, or ctx, and
+// closes the connection.
+func (p *Pool) Drain(ctx context.Context) error {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		p.sends.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done(): // closing ends what is left
+	}
+	err := p.Close()
+	<-done
+	return err
 }
 
 // Close closes the connection. What is being sent fails.

@@ -55,3 +55,12 @@ type Atomic interface {
 // An AtomicTarget is settings of a binding that may ask that what is sent to the
 // connection a message came from is sent in that message's unit of work.
 type AtomicTarget interface{ WantsAtomic() bool }
+
+// A Durable is settings of a trigger that may name a subscription which the
+// broker keeps, with its messages, while nobody receives.
+type Durable interface {
+	// Durable returns the subscription's name, empty if there is none, and terms
+	// that stand for what it collects. A broker that is asked for the same name on
+	// other terms drops what the subscription holds.
+	Durable() (subscription, terms string)
+}

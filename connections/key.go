@@ -23,7 +23,8 @@ import (
 // as PKCS #8 (RFC 8018, PBES2) or as RFC 1423 ("Proc-Type: 4,ENCRYPTED") says.
 func openKey(data []byte, password string) ([]byte, error) {
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		old := x509.IsEncryptedPEMBlock(block) //nolint:staticcheck // brokers' tools still write such keys
+		//lint:ignore SA1019 brokers' tools still write such keys
+		old := x509.IsEncryptedPEMBlock(block)
 		switch {
 		case !strings.HasSuffix(block.Type, "PRIVATE KEY"):
 			continue
@@ -52,7 +53,8 @@ func decrypt(block *pem.Block, password string) ([]byte, error) {
 	if block.Type == "ENCRYPTED PRIVATE KEY" {
 		return decryptPKCS8(block.Bytes, password)
 	}
-	der, err := x509.DecryptPEMBlock(block, []byte(password)) //nolint:staticcheck // see openKey
+	//lint:ignore SA1019 see openKey
+	der, err := x509.DecryptPEMBlock(block, []byte(password))
 	if errors.Is(err, x509.IncorrectPasswordError) {
 		return nil, errKeyPassword
 	}

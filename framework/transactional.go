@@ -17,7 +17,8 @@ import (
 //
 // The tx belongs to Fairlead: its Commit and Rollback are refused; return an
 // error to roll back. It is used by one goroutine at a time. A Transactional
-// function invoked by another runs in a savepoint of the same transaction.
+// function invoked by another runs in a savepoint of the same transaction; what
+// is started by [InvokeAsync] is not part of it.
 //
 //go:noinline
 func Transactional[In any](f func(context.Context, pgx.Tx, In) error) Handler {

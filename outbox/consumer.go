@@ -32,6 +32,9 @@ type Consumer struct {
 	log         *slog.Logger
 	stack       func(error) string
 
+	// prepare, if set, readies a row while others are worked on.
+	prepare func(*row)
+
 	// work does the rows and returns an error for each. None has the key of another.
 	work func(ctx context.Context, rows []*row) []error
 

@@ -174,6 +174,12 @@ func (c *Consumer) cycle(req cycleRequest) (res cycleResult) {
 	c.queueCycle(b, &req, &res)
 	if err := b.run(ctx); err != nil {
 		res.err = fmt.Errorf("%s: %w", c, err)
+		return res
+	}
+	if c.prepare != nil {
+		for _, r := range res.rows {
+			c.prepare(r)
+		}
 	}
 	return res
 }

@@ -19,6 +19,7 @@ type Delivery struct {
 	Key       string         // its key, if it has one
 	Attempt   int            // which call this is, from 1
 	Published time.Time      // when
+	First     time.Time      // when its function failed first; zero: never
 	Header    map[string]any // what the publisher gave as framework.Header
 
 	// Replayed says that whoever replayed the event from the dead letters wants it
@@ -120,7 +121,7 @@ func (r *row) delivery(t target, trigger string) (*Delivery, error) {
 	}
 	return &Delivery{
 		Event: ev, Trigger: trigger, Target: t.String(), Key: r.key, Attempt: r.attempts + 1,
-		Published: r.created, Header: header, Replayed: r.replayed,
+		Published: r.created, First: r.first, Header: header, Replayed: r.replayed,
 	}, nil
 }
 

@@ -3,6 +3,7 @@ package outbox
 import (
 	"context"
 	"database/sql"
+	"sync"
 )
 
 // The statements that store an event are one round trip each. They return
@@ -91,13 +92,17 @@ func newStatements(schema string) *statements {
 	}
 }
 
-var defaultStatements = newStatements(DefaultSchema)
+// madeStatements has the *statements of each schema that this process publishes to,
+// by its name: making them costs more than sending them.
+var madeStatements sync.Map
 
 func statementsOf(schema string) *statements {
-	if schema == "" || schema == DefaultSchema {
-		return defaultStatements
+	schema = schemaName(schema)
+	if s, ok := madeStatements.Load(schema); ok {
+		return s.(*statements)
 	}
-	return newStatements(schema)
+	s, _ := madeStatements.LoadOrStore(schema, newStatements(schema))
+	return s.(*statements)
 }
 
 // store writes the event with db's transaction. The first event for a target
@@ -155,7 +160,7 @@ func (p *publication) statement(s *statements, blind bool) (string, []any) {
 	if p.delay != nil {
 		return s.delay, append(args, *p.delay, p.source, p.known)
 	}
-	args = append(args, notifyNow())
+	args = append(args, p.notifyNow())
 	if p.known {
 		args = append(args, p.source)
 	}

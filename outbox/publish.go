@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"fmt"
+	"hash/maphash"
 	"sync/atomic"
 	"time"
 
@@ -200,16 +201,40 @@ func (p *publication) setHeader(ev event.Event, o framework.PublishOptions) erro
 	return nil
 }
 
-// notifyEvery is how often this process notifies at most. A notification makes
-// the commit take a lock that all of Postgres shares.
-const notifyEvery = 5 * time.Millisecond
+// A notification makes the commit take a lock that all of Postgres shares, until
+// it is on disk. So this process sends one at most every notifyEvery. And it sends
+// few about a target that it publishes to all the time: who serves that looks for
+// events every few milliseconds anyway (see look.go). Only what comes after a
+// pause is worth to be told at once.
+const (
+	notifyEvery  = 5 * time.Millisecond
+	notifyBusily = 50 * time.Millisecond // about a target that was published to less than notifyEvery ago
+)
 
-// lastNotify is when this process notified last, in Unix nanoseconds. It is the
-// process's own, because what it protects is Postgres as a whole.
-var lastNotify atomic.Int64
+// A pulse is when this process published to a target, and notified about it, last,
+// in Unix nanoseconds.
+type pulse struct{ published, notified atomic.Int64 }
 
-// notifyNow reports whether the next statement shall notify.
-func notifyNow() bool {
-	now, last := time.Now().UnixNano(), lastNotify.Load()
-	return now-last >= int64(notifyEvery) && lastNotify.CompareAndSwap(last, now)
+// The process's own, because what they protect is Postgres as a whole. Targets
+// share the pulses by hash; there may be any number of them.
+var (
+	pulses     [64]pulse
+	pulseSeed  = maphash.MakeSeed()
+	lastNotify atomic.Int64
+)
+
+// notifyNow reports whether the next statement shall notify about the target.
+func (t target) notifyNow() bool {
+	p := &pulses[maphash.String(pulseSeed, t.topic)%uint64(len(pulses))]
+	now := time.Now().UnixNano()
+	pause := now - p.published.Swap(now)
+	if pause < int64(notifyEvery) && now-p.notified.Load() < int64(notifyBusily) {
+		return false
+	}
+	last := lastNotify.Load()
+	if now-last < int64(notifyEvery) || !lastNotify.CompareAndSwap(last, now) {
+		return false
+	}
+	p.notified.Store(now)
+	return true
 }

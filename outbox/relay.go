@@ -105,22 +105,22 @@ func (s *Store) Relay(r Relay) (*Consumer, error) {
 	if c.batch = r.Batch; c.batch <= 0 {
 		c.batch = defaultBatch
 	}
+	c.prepare = func(row *row) { row.send, row.bad = row.stagedSend(r.Binding) }
 	c.work = func(ctx context.Context, rows []*row) []error { return r.send(ctx, rows) }
 	return c, nil
 }
 
-// send decodes rows, hands over those that are well, and returns an error for each.
+// send hands over the rows that can be read, and returns an error for each.
 func (r *Relay) send(ctx context.Context, rows []*row) []error {
 	errs := make([]error, len(rows))
 	sends := make([]StagedSend, 0, len(rows))
 	index := make([]int, 0, len(rows))
 	for i, row := range rows {
-		send, err := row.stagedSend(r.Binding)
-		if err != nil {
-			errs[i] = framework.Terminal(fmt.Errorf("stored message: %w", err))
+		if row.bad != nil {
+			errs[i] = framework.Terminal(fmt.Errorf("stored message: %w", row.bad))
 			continue
 		}
-		sends, index = append(sends, send), append(index, i)
+		sends, index = append(sends, *row.send), append(index, i)
 	}
 	if len(sends) == 0 {
 		return errs
@@ -140,18 +140,18 @@ func (r *Relay) send(ctx context.Context, rows []*row) []error {
 
 var errNoAnswer = errors.New("the sender said nothing about this message")
 
-func (r *row) stagedSend(binding string) (StagedSend, error) {
+func (r *row) stagedSend(binding string) (*StagedSend, error) {
 	a, err := decodeAttributes(r.header)
 	if err != nil {
-		return StagedSend{}, err
+		return nil, err
 	}
 	if a.Message == nil {
-		return StagedSend{}, errors.New("it is not a message")
+		return nil, errors.New("it is not a message")
 	}
 	m, err := a.Message.load(r.data)
 	if err != nil {
-		return StagedSend{}, err
+		return nil, err
 	}
 	send := Send{Binding: binding, Destination: a.Message.Destination, Native: a.Message.Native, Message: m}
-	return StagedSend{Send: send, ID: r.id, Attempt: r.attempts + 1, Staged: r.created}, nil
+	return &StagedSend{Send: send, ID: r.id, Attempt: r.attempts + 1, Staged: r.created}, nil
 }

@@ -29,6 +29,9 @@ type row struct {
 	last     time.Time // and last
 
 	claimed time.Time // by the local clock
+
+	send *StagedSend // of a relay's row: what it holds,
+	bad  error       // or why it cannot be read
 }
 
 // scanRows reads the result of a claim. Rows without an owner were only looked at.

@@ -42,6 +42,12 @@ func (s *Store) scope(ctx context.Context) *scope {
 // InTransaction reports whether ctx belongs to a transaction of [Store.Transact].
 func (s *Store) InTransaction(ctx context.Context) bool { return s.scope(ctx) != nil }
 
+// WithoutTransaction returns a ctx that belongs to no transaction, for work that
+// outlives it.
+func WithoutTransaction(ctx context.Context) context.Context {
+	return context.WithValue(ctx, scopeKey{}, nil)
+}
+
 var errScopeEnded = errors.New("the transaction that ctx belongs to has ended")
 
 func (sc *scope) stage(p *publication) error {

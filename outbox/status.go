@@ -55,17 +55,17 @@ func (s *state) set(next State, err error) (changed bool) {
 	return changed
 }
 
-func (s *state) get() (State, error, time.Time) {
+func (s *state) get() (now State, since time.Time, why error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.state, s.err, s.since
+	return s.state, s.since, s.err
 }
 
 type storeStatus struct{ state }
 
 // Status returns how the store is doing now.
 func (s *Store) Status() Status {
-	state, err, since := s.status.get()
+	state, since, err := s.status.get()
 	return Status{State: state, Err: err, Since: since, Replica: int(s.lease.id())}
 }
 
@@ -91,7 +91,7 @@ type consumerStatus struct {
 }
 
 func (s *consumerStatus) get() ConsumerStatus {
-	state, err, since := s.state.get()
+	state, since, err := s.state.get()
 	return ConsumerStatus{
 		State: state, Err: err, Since: since, InFlight: int(s.inFlight.Load()),
 		Done: s.done.Load(), Failed: s.failed.Load(), Dead: s.dead.Load(),

@@ -222,6 +222,7 @@ func (s *Store) newPools(ctx context.Context) (*pools, error) {
 		cfg.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
 	own := cfg.Copy()
+	cfg.ConnConfig.BuildContextWatcherHandler = watchCutOff // of the connections that functions use
 	cfg.MaxConns, own.MaxConns = s.cfg.MaxConns, 4
 	p := &pools{plain: cfg.ConnConfig}
 	if p.work, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {

@@ -21,7 +21,8 @@ import (
 // event is not remembered apart, and an error undoes what work did and staged.
 //
 // An error wraps [framework.ErrUnavailable] if the store is to blame, even if
-// work returned another one after its connection was lost. Whether a commit that
+// work returned another one after its connection was lost. A statement that work
+// cut off, by a ctx of its own, is not the store's fault. Whether a commit that
 // lost its connection took place shows when the event comes again.
 func (s *Store) Transact(ctx context.Context, r Received, work func(context.Context, pgx.Tx) error) (ran bool, err error) {
 	if outer := s.scope(ctx); outer != nil {
@@ -49,6 +50,9 @@ func (sc *scope) run(ctx context.Context, work func(context.Context, pgx.Tx) err
 	defer sc.end()
 	err := work(context.WithValue(ctx, scopeKey{}, sc), guardedTx{sc.tx})
 	staged := sc.end()
+	if err == nil && sc.tx.Conn().IsClosed() {
+		err = errClosed
+	}
 	if err != nil {
 		return sc.blame(err)
 	}
@@ -72,12 +76,17 @@ func (sc *scope) commit(ctx context.Context, staged []*publication) error {
 	return storeError("commit", sc.tx.Commit(ctx))
 }
 
-// blame marks an error of work if the connection was lost under it.
+var errClosed = errors.New("the connection of the transaction is closed, because a statement failed or its ctx ended")
+
+// blame marks an error of work if the connection was lost under it. While the
+// store is well, one that a ctx of work's own has cut off does not count: else
+// an event whose statements are too slow would be tried for ever.
 func (sc *scope) blame(err error) error {
 	if errors.Is(err, framework.ErrUnavailable) {
 		return err
 	}
-	if sc.tx.Conn().IsClosed() {
+	conn := sc.tx.Conn()
+	if conn.IsClosed() && !(wasCutOff(conn) && sc.store.Status().State == Running) {
 		return fmt.Errorf("store %w: the connection was lost: %w", framework.ErrUnavailable, err)
 	}
 	return err

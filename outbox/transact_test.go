@@ -250,6 +250,40 @@ func TestLostConnectionIsUnavailable(t *testing.T) {
 	}
 }
 
+// A statement that the function itself gives up is its own failure, however it
+// tells of it: else the event would be tried for ever.
+func TestStatementCutOffIsTheFunctionsFault(t *testing.T) {
+	t.Parallel()
+	s, _ := effects(t)
+	slow := func(ctx context.Context, tx pgx.Tx) error {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+		defer cancel()
+		_, err := tx.Exec(ctx, `select pg_sleep(60)`)
+		return err
+	}
+	for name, work := range map[string]func(context.Context, pgx.Tx) error{
+		"its error":      slow,
+		"its own words":  func(ctx context.Context, tx pgx.Tx) error { return errors.Join(errors.New("too slow"), slow(ctx, tx)) },
+		"another's word": func(ctx context.Context, tx pgx.Tx) error { return fmt.Errorf("too slow: %v", slow(ctx, tx)) },
+		"no word":        func(ctx context.Context, tx pgx.Tx) error { slow(ctx, tx); return nil },
+		"nested": func(ctx context.Context, tx pgx.Tx) error {
+			_, err := s.Transact(ctx, Received{ID: "inner"}, slow)
+			return err
+		},
+		"nested, no word": func(ctx context.Context, tx pgx.Tx) error {
+			s.Transact(ctx, Received{ID: "inner"}, slow)
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := s.Transact(t.Context(), Received{ID: name}, work)
+			if err == nil || errors.Is(err, framework.ErrUnavailable) || framework.IsTerminal(err) {
+				t.Errorf("got error %v, want one that uses up an attempt", err)
+			}
+		})
+	}
+}
+
 func TestRelaySendsInOrderPerKey(t *testing.T) {
 	t.Parallel()
 	s := start(t, services.Postgres(t))

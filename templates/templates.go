@@ -38,6 +38,7 @@ func All() []Template {
 		{"stomp-trigger", "is called for the messages of a STOMP queue", "fairlead send broker orders " + order},
 		{"amqp-trigger", "is called for the messages of an AMQP 1.0 queue", "fairlead send broker orders " + order},
 		{"publish", "stores what it gets and publishes an event, in one transaction", "fairlead invoke order.received " + order},
+		{"schedule", "is called by the clock", "fairlead invoke report.build now"},
 	}
 }
 

@@ -23,6 +23,7 @@ type job struct {
 	events   []event.Event // one, unless the message is a batch
 	at       int           // the event that is worked on
 	unstable bool          // the event's id is random
+	inUnit   bool          // something was sent in the message's unit of work
 	replayed bool          // the function shall run although its effects may be committed
 
 	failures

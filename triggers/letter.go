@@ -59,7 +59,8 @@ const maxCause = 1024
 // OnBroker returns the message that a dead letter is on a broker: the original
 // one, with the story in headers whose names JMS allows: fairlead_error,
 // fairlead_attempts, fairlead_trigger, fairlead_function, fairlead_source
-// ("/CONNECTION/DESTINATION"), fairlead_first and fairlead_last (RFC 3339).
+// ("/CONNECTION/DESTINATION"; of what was published, its target), fairlead_first
+// and fairlead_last (RFC 3339).
 func (l Letter) OnBroker() connections.Message {
 	m := l.Message
 	h := maps.Clone(m.Header)
@@ -74,10 +75,17 @@ func (l Letter) OnBroker() connections.Message {
 	h["fairlead_attempts"] = int32(l.Attempts)
 	h["fairlead_trigger"] = l.Trigger
 	h["fairlead_function"] = l.Function
-	h["fairlead_source"] = "/" + l.Connection + "/" + strings.TrimPrefix(l.Destination, "/")
+	h["fairlead_source"] = l.source()
 	h["fairlead_first"] = l.First.UTC().Format(time.RFC3339Nano)
 	h["fairlead_last"] = l.Last.UTC().Format(time.RFC3339Nano)
 	m.Header = h
 	m.TTL = -1 // a dead letter does not expire
 	return m
+}
+
+func (l Letter) source() string {
+	if l.Connection == "" {
+		return l.Destination
+	}
+	return "/" + l.Connection + "/" + strings.TrimPrefix(l.Destination, "/")
 }

@@ -95,6 +95,7 @@ func (t *Trigger) try(soft, hard context.Context, j *job) bool {
 	callCtx, unit := j.session.begin(ctx, t.Connection)
 	err := t.call(callCtx, j, inv.Event)
 	used := unit.end()
+	j.inUnit = j.inUnit || used
 	end()
 	if err == nil {
 		t.counts.succeeded.Add(1)
@@ -265,7 +266,7 @@ func (t *Trigger) settle(hard context.Context, j *job) {
 	if err == nil {
 		return
 	}
-	t.memory.keep(j, true)
+	t.memory.keep(j, !j.inUnit) // what was sent in the unit of work is taken back, so the function must run again
 	j.session.fail(fmt.Errorf("settle: %w", err))
 }
 

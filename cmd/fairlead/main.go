@@ -79,6 +79,7 @@ func newCommand() *cobra.Command {
 	root.AddCommand(
 		createCommand(), runCommand(o), invokeCommand(o), sendCommand(o), receiveCommand(o), publishCommand(o), pingCommand(o),
 		topicCommand(o), deadLetterCommand(o),
+		getCommand(o), planCommand(o), exportCommand(o), pauseCommand(o), resumeCommand(o),
 		doctorCommand(o), configCommand(o), migrationsCommand(), versionCommand(),
 	)
 	return root

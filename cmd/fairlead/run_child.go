@@ -19,9 +19,11 @@ type child struct {
 	cmd   *exec.Cmd
 	up    chan struct{} // closed once its management API is served
 	ready chan struct{} // closed once everything is
+	left  chan struct{} // closed once it accepts no more connections
 	done  chan struct{} // closed when it has ended
 	err   error         // of its end; valid when done is closed
 
+	heir     *host.Heir
 	stopOnce sync.Once
 }
 
@@ -37,7 +39,7 @@ type launch struct {
 
 // start starts the program.
 func (l launch) start() (*child, error) {
-	c := &child{cmd: exec.Command(l.program, l.args...), up: make(chan struct{}), ready: make(chan struct{}), done: make(chan struct{})}
+	c := &child{cmd: exec.Command(l.program, l.args...), up: make(chan struct{}), ready: make(chan struct{}), left: make(chan struct{}), done: make(chan struct{})}
 	c.cmd.Dir = l.dir
 	c.cmd.Env = append(os.Environ(), l.env...)
 	c.cmd.Stdout = os.Stdout
@@ -48,19 +50,19 @@ func (l launch) start() (*child, error) {
 	// A group of its own: Ctrl-C reaches it through us, once.
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	dieWithParent(c.cmd.SysProcAttr)
-	report, err := l.inherit.Start(c.cmd)
-	if err != nil {
+	if c.heir, err = l.inherit.Start(c.cmd); err != nil {
 		return nil, fmt.Errorf("run %s: %w", l.program, err)
 	}
 	var reading sync.WaitGroup
 	reading.Go(func() { l.voice.relay(logs) })
 	reading.Go(func() {
-		defer report.Close()
-		c.follow(bufio.NewScanner(report))
+		defer c.heir.Report.Close()
+		c.follow(bufio.NewScanner(c.heir.Report))
 	})
 	go func() {
 		reading.Wait() // Wait closes the pipes
 		c.err = c.cmd.Wait()
+		c.heir.Leave.Close() // closed already if it was replaced
 		close(c.done)
 	}()
 	return c, nil
@@ -74,6 +76,8 @@ func (c *child) follow(report *bufio.Scanner) {
 			close(c.up)
 		case host.ReportReady:
 			close(c.ready)
+		case host.ReportLeft:
+			close(c.left)
 		}
 	}
 }
@@ -116,6 +120,21 @@ func (c *child) await(ctx context.Context, patience time.Duration, interrupt cha
 		}
 	}
 }
+
+// leave makes way for another program that is ready: this one accepts nothing
+// more when leave returns, and drains and ends in its own time.
+func (c *child) leave() {
+	c.stopOnce.Do(func() { c.heir.Leave.Close() }) // it is there to be closed
+	select {
+	case <-c.left:
+	case <-c.done:
+	case <-time.After(leavePatience): // a program of its own kind
+		c.signal()
+	}
+}
+
+// leavePatience is how long a program may take to accept nothing more.
+const leavePatience = 5 * time.Second
 
 // stop asks the program to drain and end.
 func (c *child) stop() {

@@ -203,7 +203,7 @@ func (s *session) reload(ctx context.Context) bool {
 		}
 		return false
 	}
-	current.stop()
+	current.leave()
 	s.setup, s.serving = next, built
 	s.children = append(slices.DeleteFunc(s.children, (*child).ended), c)
 	took := time.Since(began).Round(time.Millisecond)

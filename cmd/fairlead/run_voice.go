@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -76,10 +77,13 @@ func (v *voice) relay(program io.Reader) {
 	}
 }
 
-// render returns a line of a program as it is shown: a record of its log as text,
-// anything else as it is.
+// render returns a line of a program as it is shown. For a person that is a record
+// of its log as text, and anything else as it is; in JSON the other way round.
 func (v *voice) render(line string) string {
-	if v.json || !strings.HasPrefix(line, "{") {
+	switch isRecord := strings.HasPrefix(line, "{") && json.Valid([]byte(line)); {
+	case v.json && !isRecord:
+		return asRecord(line)
+	case v.json || !isRecord:
 		return line
 	}
 	fields, err := parseRecord(line)
@@ -87,6 +91,17 @@ func (v *voice) render(line string) string {
 		return line
 	}
 	return v.record(fields[0].text(), fields[1].text(), fields[2].text(), fields[3:])
+}
+
+// asRecord returns a line that a program did not log, such as one of a panic, as
+// a record.
+func asRecord(line string) string {
+	var b strings.Builder
+	r := slog.NewRecord(time.Now(), slog.LevelInfo, strings.TrimRight(line, "\r\n"), 0)
+	if err := slog.NewJSONHandler(&b, nil).Handle(context.Background(), r); err != nil {
+		return line
+	}
+	return b.String()
 }
 
 func (v *voice) record(when, level, msg string, attributes []field) string {

@@ -38,6 +38,8 @@ func bodyOf(m *amqp.Message) (body, error) {
 		return body{text: m.Annotations[jmsMessageType] == jmsText}, nil
 	case string:
 		return body{bytes: []byte(v), text: true}, nil
+	case amqp.Symbol:
+		return body{bytes: []byte(v), text: true}, nil
 	case []byte:
 		return body{bytes: v}, nil
 	}
@@ -95,39 +97,25 @@ func jsonNumber(text string) any {
 	return json.Number(text)
 }
 
-// jsonEncoded is jsonValue for a value that has not been decoded: each of its
-// parts is, by itself. The keys of a map become text.
-func jsonEncoded(v []byte) any {
-	if v[0] == described {
-		n, err := span(v[1:], 0)
-		if err != nil {
-			return fmt.Sprint(Encoded(v))
-		}
-		return jsonEncoded(v[1+n:])
+// jsonEncoded is jsonValue for a map or an array that Go has no form for: each of
+// its parts is, by itself. The keys of a map become text.
+func jsonEncoded(v Encoded) any {
+	if len(v) == 0 {
+		return nil
 	}
-	switch code := v[0]; {
-	case isList(code), isMap(code), isArray(code):
-		parts := encodedParts(v)
-		if !isMap(code) {
-			list := make([]any, len(parts))
-			for i, part := range parts {
-				list[i] = jsonEncoded(part)
-			}
-			return list
+	parts := encodedParts(v)
+	if !isMap(v[0]) {
+		list := make([]any, len(parts))
+		for i, part := range parts {
+			list[i] = jsonValue(decoded(part))
 		}
-		m := make(map[string]any, len(parts)/2)
-		for i := 0; i+1 < len(parts); i += 2 {
-			m[jsonText(jsonEncoded(parts[i]))] = jsonEncoded(parts[i+1])
-		}
-		return m
-	case kind(code) == 0:
-		return jsonValue(typed(v))
+		return list
 	}
-	var m amqp.Message
-	if err := m.UnmarshalBinary(append([]byte{described, smallCode, valueSection}, v...)); err != nil {
-		return fmt.Sprint(Encoded(v))
+	m := make(map[string]any, len(parts)/2)
+	for i := 0; i+1 < len(parts); i += 2 {
+		m[jsonText(jsonValue(decoded(parts[i])))] = jsonValue(decoded(parts[i+1]))
 	}
-	return jsonValue(m.Value)
+	return m
 }
 
 // jsonText returns a value as the key that it is in JSON.

@@ -16,8 +16,11 @@ const (
 	jmsReplyTo     = "x-opt-jms-reply-to"
 	jmsDestination = "x-opt-jms-dest"
 
-	jmsBytes = int8(3) // values of x-opt-jms-msg-type
-	jmsText  = int8(5)
+	jmsObject = int8(1) // values of x-opt-jms-msg-type
+	jmsMap    = int8(2)
+	jmsBytes  = int8(3)
+	jmsStream = int8(4)
+	jmsText   = int8(5)
 
 	jmsQueue          = int8(0) // values of x-opt-jms-dest and x-opt-jms-reply-to
 	jmsTopic          = int8(1)
@@ -39,6 +42,7 @@ func decode(m *amqp.Message) connections.Delivery {
 	}
 	if p := m.Properties; p != nil {
 		properties(&d.Message, p)
+		d.Header = jmsHeader(d.Header, p)
 		if d.ReplyTo != "" && isTopic(m.Annotations[jmsReplyTo]) && !strings.Contains(d.ReplyTo, "://") {
 			d.ReplyTo = topicPrefix + d.ReplyTo
 		}
@@ -68,6 +72,30 @@ func properties(to *connections.Message, p *amqp.MessageProperties) {
 	}
 }
 
+// Headers that are properties of their own in AMQP.
+const (
+	headerType     = "JMSType"      // the subject
+	headerSequence = "JMSXGroupSeq" // the group-sequence
+)
+
+// jmsHeader adds what JMS takes for headers or properties.
+func jmsHeader(header map[string]any, p *amqp.MessageProperties) map[string]any {
+	if p.Subject == nil && p.GroupSequence == nil {
+		return header
+	}
+	header = maps.Clone(header)
+	if header == nil {
+		header = make(map[string]any, 2)
+	}
+	if p.Subject != nil {
+		header[headerType] = *p.Subject
+	}
+	if p.GroupSequence != nil {
+		header[headerSequence] = *p.GroupSequence
+	}
+	return header
+}
+
 func text(s *string) string {
 	if s == nil {
 		return ""
@@ -79,14 +107,27 @@ func isTopic(annotation any) bool {
 	return annotation == jmsTopic || annotation == jmsTemporaryTopic
 }
 
-// header returns the application properties without those that are null.
+// header returns the application properties without those that are null, and with
+// symbols as strings.
 func header(properties map[string]any) map[string]any {
 	for _, v := range properties {
-		if v == nil {
-			properties = maps.Clone(properties)
-			maps.DeleteFunc(properties, func(_ string, v any) bool { return v == nil })
-			return properties
+		if _, symbol := v.(amqp.Symbol); v == nil || symbol {
+			return plainHeader(properties)
 		}
 	}
 	return properties
+}
+
+func plainHeader(properties map[string]any) map[string]any {
+	out := make(map[string]any, len(properties))
+	for name, v := range properties {
+		switch v := v.(type) {
+		case nil:
+		case amqp.Symbol:
+			out[name] = string(v)
+		default:
+			out[name] = v
+		}
+	}
+	return out
 }

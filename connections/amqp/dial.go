@@ -3,9 +3,11 @@ package amqp
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 
 	"github.com/Azure/go-amqp"
 	"github.com/google/uuid"
@@ -41,9 +43,24 @@ func (d *dialer) open(ctx context.Context, containerID string) (*amqp.Conn, erro
 	// they open a session.
 	if err := ping(ctx, client); err != nil {
 		_ = client.Close()
-		return nil, fmt.Errorf("dial %s (%s): %w", d.name, d.address, opening(err))
+		return nil, fmt.Errorf("dial %s (%s): %w", d.name, d.address, d.hide(opening(err)))
 	}
 	return client, nil
+}
+
+// hide takes the password out of what a broker said, if it repeated it.
+func (d *dialer) hide(err error) error {
+	password := d.settings.login(d.address).password
+	if password == "" || !strings.Contains(err.Error(), password) {
+		return err
+	}
+	const why = "what the broker says is not shown, because the password is in it"
+	for _, class := range []error{connections.ErrRefused, connections.ErrStandby, connections.ErrConnLost} {
+		if errors.Is(err, class) {
+			return fmt.Errorf("%w; %s", class, why)
+		}
+	}
+	return errors.New(why)
 }
 
 func (d *dialer) connect(ctx context.Context, containerID string) (*amqp.Conn, error) {
@@ -61,7 +78,7 @@ func (d *dialer) connect(ctx context.Context, containerID string) (*amqp.Conn, e
 	})
 	if err != nil {
 		bare.Close()
-		return nil, d.secure.Refusal(opening(err))
+		return nil, d.secure.Refusal(d.hide(opening(err)))
 	}
 	return client, nil
 }

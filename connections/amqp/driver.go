@@ -14,12 +14,14 @@
 // Data sections, strings and binary values arrive as they are. Any other body
 // (map, list, number …) arrives as JSON: binary in base64, times as RFC 3339,
 // and as text what JSON has no form for. The original is in Message.Native.
-// What go-amqp cannot decode at all (decimal numbers, for one) arrives with
-// Delivery.Bad set and the whole encoded message as its body; see guard.
+// Values that go-amqp does not know (decimal numbers, for one) are of types of this
+// package; see Described and its like. A message that breaks the standard arrives
+// with Delivery.Bad set and all of its bytes as its body; see guard.
 //
 // Text goes out as a string value, which a JMS client takes for a TextMessage,
-// and bytes as a Data section, a BytesMessage. The data of a CloudEvent is
-// always a Data section, as the AMQP Protocol Binding for CloudEvents wants it.
+// and bytes as a Data section, a BytesMessage; Target.JMS makes others. The data of
+// a CloudEvent is always a Data section, as the AMQP Protocol Binding for
+// CloudEvents wants it.
 //
 // # Brokers
 //

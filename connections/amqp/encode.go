@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -110,8 +111,35 @@ func setProperties(p *amqp.MessageProperties, m *connections.Message) (err error
 		p.CreationTime = new(time.Now())
 	}
 	p.ReplyTo = optional(m.ReplyTo)
+	if subject, ok := m.Header[headerType].(string); ok {
+		p.Subject = &subject
+	}
+	if v, ok := m.Header[headerSequence]; ok {
+		if p.GroupSequence, err = sequence(v); err != nil {
+			return fmt.Errorf("header %s: %w", headerSequence, err)
+		}
+	}
 	return nil
 }
+
+// sequence returns v as a group-sequence. JMS has an int, which may be negative.
+func sequence(v any) (*uint32, error) {
+	s, err := types.Format(v)
+	if n, ok := v.(uint32); ok {
+		return &n, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < math.MinInt32 || n > math.MaxUint32 {
+		return nil, fmt.Errorf("found %q, expected a number of 32 bits", s)
+	}
+	return new(uint32(n)), nil
+}
+
+// isProperty says that a header of that name is no application property.
+func isProperty(name string) bool { return name == headerType || name == headerSequence }
 
 // messageID returns id, or a new one: a message without an id could not be
 // recognised when it is delivered again. "ID:" is how JMS ids begin.
@@ -151,7 +179,7 @@ func applicationProperties(m *connections.Message, relayed *amqp.Message, header
 		out[name] = v
 	}
 	for name, v := range m.Header {
-		if relayed != nil && ofOneDelivery(name) && reflect.DeepEqual(v, relayed.ApplicationProperties[name]) {
+		if isProperty(name) || relayed != nil && unchanged(name, v, relayed.ApplicationProperties[name]) {
 			continue
 		}
 		v, err := property(name, v)
@@ -163,10 +191,20 @@ func applicationProperties(m *connections.Message, relayed *amqp.Message, header
 	return out, nil
 }
 
+// unchanged says that a header is what was received, and not to be written anew:
+// it is of one delivery, or a symbol, which the header has as a string, or of a type
+// that the standard does not allow there.
+func unchanged(name string, v, received any) bool {
+	if symbol, ok := received.(amqp.Symbol); ok {
+		return v == string(symbol)
+	}
+	return (ofOneDelivery(name) || !simple(received)) && reflect.DeepEqual(v, received)
+}
+
 // allSimple says that property would change nothing.
 func allSimple(header map[string]any) bool {
 	for name, v := range header {
-		if !simple(v) || widens(name, v) {
+		if !simple(v) || widens(name, v) || isProperty(name) {
 			return false
 		}
 	}

@@ -11,13 +11,11 @@ import (
 	"github.com/Azure/go-amqp"
 )
 
-// go-amqp does not know all types of AMQP. On receipt the guard puts what it does
-// not know into a form that it does, a described binary value, and native makes
-// our types of that. On sending the types write themselves.
+// go-amqp does not know all types of AMQP, and makes strings of symbols. On receipt
+// the guard puts such values into a form that it does know, a described binary,
+// and native makes our types of that. On sending the types write themselves.
 
-// foreign describes the binary that stands for a value; and it is a key, put into
-// maps with symbols as keys, which go-amqp takes for strings if all are. Nobody
-// can guess it.
+// foreign describes the binary that stands for a value. Nobody can guess it.
 var foreign = amqp.UUID([]byte(rand.Text())[:16])
 
 // A present is what go-amqp is given instead of values that it does not know.
@@ -26,11 +24,12 @@ type present struct {
 	changed bool
 }
 
-// presentable returns the message to give to go-amqp for one that came, and why
-// that is an envelope around the original, if it is.
-func presentable(message []byte) ([]byte, error) {
+// presentable returns what to give to go-amqp in the place of an encoded message:
+// nil if that can be given to it as it is, and else one with other values in it, or
+// an envelope around all of it and why.
+func presentable(message []byte) (instead []byte, why error) {
 	if plainSections(message) {
-		return message, nil
+		return nil, nil
 	}
 	var p present
 	for rest := message; len(rest) > 0; {
@@ -40,11 +39,11 @@ func presentable(message []byte) ([]byte, error) {
 		}
 		rest = rest[n:]
 	}
-	if !p.changed {
-		p.out = message
-	}
 	if err := decodable(p.out); err != nil {
 		return envelope(message, err), err
+	}
+	if !p.changed {
+		return nil, nil
 	}
 	return p.out, nil
 }
@@ -65,7 +64,7 @@ func (p *present) value(b []byte, depth int, section bool) (int, error) {
 		return n, p.parts(v, longList, depth, false)
 	case isMap(code):
 		return n, p.parts(v, longMap, depth, section)
-	case isArray(code) && !knownArray(v), !isArray(code) && kind(code) == 0:
+	case isArray(code) && !knownArray(v), !isArray(code) && kind(code) == 0, isSymbol(code):
 		p.opaque(v)
 	default:
 		p.out = append(p.out, v...)
@@ -83,32 +82,20 @@ func (p *present) opaque(v []byte) {
 	p.out = append(p.out, v...)
 }
 
+// described appends a section, or what stands for another described value.
 func (p *present) described(v []byte, depth int, section bool) error {
+	if !section {
+		p.opaque(v)
+		return nil
+	}
 	n, err := span(v[1:], depth+1)
 	if err != nil {
 		return err
 	}
-	descriptor := v[1 : 1+n]
-	if !section && (kind(descriptor[0]) == 0 || reserved(descriptor)) {
-		p.opaque(v)
-		return nil
-	}
 	p.out = append(p.out, v[:1+n]...)
-	body := section && (descriptor[n-1] == valueSection || descriptor[n-1] == sequenceSection)
-	_, err = p.value(v[1+n:], depth+1, section && !body)
+	body := v[n] == valueSection || v[n] == sequenceSection
+	_, err = p.value(v[1+n:], depth+1, !body)
 	return err
-}
-
-// reserved says that a descriptor is one of the standard's own, of which go-amqp
-// makes errors, outcomes and frames.
-func reserved(descriptor []byte) bool {
-	switch descriptor[0] {
-	case smallCode:
-		return true
-	case 0x80:
-		return binary.BigEndian.Uint64(descriptor[1:]) <= 0xff
-	}
-	return false
 }
 
 // parts appends a list or a map with that constructor. The keys of a section are
@@ -120,25 +107,23 @@ func (p *present) parts(v []byte, constructor byte, depth int, section bool) err
 	}
 	isMap := constructor == longMap
 	inner := present{out: slices.Grow([]byte(nil), len(body))}
-	symbols := false
 	for i := range count {
 		if isMap && i%2 == 0 && !section {
-			if !isKey(body) {
+			if !isKey(body) || isSymbol(body[0]) {
 				p.opaque(v)
 				return nil
 			}
-			symbols = symbols || body[0] == 0xa3 || body[0] == 0xb3
 		}
-		n, err := inner.value(body, depth+1, false)
+		var n int
+		if isMap && i%2 == 0 {
+			n, err = inner.key(body, depth+1)
+		} else {
+			n, err = inner.value(body, depth+1, false)
+		}
 		if err != nil {
 			return err
 		}
 		body = body[n:]
-	}
-	if symbols {
-		inner.changed = true
-		inner.out = append(append(append(inner.out, uuidCode), foreign[:]...), null)
-		count += 2
 	}
 	if !inner.changed {
 		p.out = append(p.out, v...)
@@ -150,6 +135,15 @@ func (p *present) parts(v []byte, constructor byte, depth int, section bool) err
 	p.out = binary.BigEndian.AppendUint32(p.out, uint32(count))
 	p.out = append(p.out, inner.out...)
 	return nil
+}
+
+// key appends the first value of b as it is.
+func (p *present) key(b []byte, depth int) (int, error) {
+	n, err := span(b, depth)
+	if err == nil {
+		p.out = append(p.out, b[:n]...)
+	}
+	return n, err
 }
 
 // knownArray says that go-amqp decodes the array.
@@ -200,39 +194,89 @@ func nativeValue(v any) any {
 		}
 		return v
 	case map[any]any:
-		delete(v, foreign)
 		for k, part := range v {
 			nativePart(v, k, part)
 		}
 		return v
 	}
 	r := reflect.ValueOf(v)
-	if r.Kind() != reflect.Struct || r.NumField() != 2 { // of a described value, whose type go-amqp keeps to itself
+	if r.Kind() != reflect.Struct { // as a described value is, whose type go-amqp keeps to itself
 		return v
 	}
 	descriptor, value := r.FieldByName("Descriptor"), r.FieldByName("Value")
-	if !descriptor.IsValid() || !value.IsValid() {
+	if !descriptor.IsValid() || !value.IsValid() || descriptor.Interface() != any(foreign) {
 		return v
 	}
-	if b, ok := value.Interface().([]byte); ok && descriptor.Interface() == any(foreign) {
-		return typed(b)
+	encoded, _ := value.Interface().([]byte)
+	return decoded(encoded)
+}
+
+// decoded returns a value that go-amqp does not decode as it should.
+func decoded(v []byte) any {
+	switch code := v[0]; {
+	case code == described:
+		n, err := span(v[1:], 0)
+		if err != nil {
+			return Encoded(v)
+		}
+		return Described{decoded(v[1 : 1+n]), decoded(v[1+n:])}
+	case isList(code):
+		list := []any{}
+		for _, part := range encodedParts(v) {
+			list = append(list, decoded(part))
+		}
+		return list
+	case isMap(code):
+		return decodedMap(v)
+	case isArray(code) && !knownArray(v):
+		return Encoded(v)
+	case isSymbol(code), !isArray(code) && kind(code) == 0:
+		return typed(v)
 	}
-	return Described{descriptor.Interface(), nativeValue(value.Interface())}
+	var m amqp.Message
+	if err := m.UnmarshalBinary(append([]byte{described, smallCode, valueSection}, v...)); err != nil {
+		return Encoded(v)
+	}
+	return m.Value
+}
+
+func decodedMap(v []byte) any {
+	parts := encodedParts(v)
+	m := make(map[any]any, len(parts)/2)
+	for i := 0; i+1 < len(parts); i += 2 {
+		key := decoded(parts[i])
+		if !hashable(key) {
+			return Encoded(v)
+		}
+		m[key] = decoded(parts[i+1])
+	}
+	return m
+}
+
+// hashable says that a decoded value can be a key of a Go map.
+func hashable(v any) bool {
+	switch v.(type) {
+	case nil, Char, Decimal32, Decimal64, Decimal128:
+		return true
+	case []byte:
+		return false
+	}
+	return simple(v)
 }
 
 // A written is a value in its encoded form. Its method is the one by which go-amqp
 // lets types write themselves; the buffer's type has no name here.
-type written[B interface{ Append([]byte) }] struct{ encoded []byte }
+type written[B interface{ Append([]byte) }] struct{ encoded string }
 
 // Marshal appends the value. It is called by go-amqp.
 func (w written[B]) Marshal(to B) error {
-	to.Append(w.encoded)
+	to.Append([]byte(w.encoded))
 	return nil
 }
 
 // writtenFor returns a written for the buffer that marshal takes.
 func writtenFor[T any, B interface{ Append([]byte) }](_ func(T, B) error, encoded []byte) any {
-	return written[B]{encoded}
+	return written[B]{string(encoded)}
 }
 
 // foreignParts reports whether there is a value of our types in v.
@@ -249,8 +293,8 @@ func foreignParts(v any) bool {
 			}
 		}
 	case map[any]any:
-		for _, part := range v {
-			if foreignParts(part) {
+		for k, part := range v {
+			if foreignParts(k) || foreignParts(part) {
 				return true
 			}
 		}
@@ -276,7 +320,15 @@ func outgoing(v any) (any, error) {
 	case map[string]any:
 		return outgoingMap(v)
 	case map[any]any:
-		return outgoingMap(v)
+		keyed := make(map[any]any, len(v))
+		for k, part := range v {
+			k, err := outgoing(k)
+			if err != nil {
+				return nil, err
+			}
+			keyed[k] = part
+		}
+		return outgoingMap(keyed)
 	}
 	encoded, err := encodedForm(v)
 	if err != nil {

@@ -158,8 +158,8 @@ func (g *guard) transfer(l linkID, t transfer) []byte {
 		p.message = append(p.message, t.payload...)
 		delete(g.partial, l)
 	}
-	message, _ := presentable(p.message)
-	if &message[0] == &p.message[0] {
+	message, _ := presentable(p.message) // the envelope says why
+	if message == nil {
 		return nil
 	}
 	var instead []byte

@@ -41,17 +41,35 @@ func run(t *testing.T, name string, args ...string) []string {
 	return strings.Split(strings.TrimSpace(string(out)), "\n")
 }
 
-// jms compiles testdata/Peer.java, a client of Qpid JMS.
+// jms is a client of Qpid JMS.
 func jms(t *testing.T) peer {
+	qpid, _ := jmsClients(t)
+	return qpid
+}
+
+// jmsClients are clients of Qpid JMS, and of the broker's own JMS client, which does
+// not speak AMQP. Both are testdata/Peer.java.
+func jmsClients(t *testing.T) (qpid, own peer) {
 	t.Helper()
 	path, classes := services.JMSClasspath(t), t.TempDir()
 	if out, err := exec.Command("javac", "-cp", path, "-d", classes, "testdata/Peer.java").CombinedOutput(); err != nil {
 		t.Fatalf("javac: %v\n%s", err, out)
 	}
-	return func(t *testing.T, broker services.Broker, command, queue string) []string {
-		return run(t, "java", "-XX:TieredStopAtLevel=1", "-cp", classes+string(filepath.ListSeparator)+path,
-			"Peer", "amqp://"+broker.AMQP, broker.User, broker.Password, command, queue)
+	client := func(t *testing.T, url string, broker services.Broker, command, queue string) []string {
+		return run(t, "java", "-XX:TieredStopAtLevel=1", "-Dfile.encoding=UTF-8", "-Dorg.apache.qpid.jms.deserialization_policy=*",
+			"-cp", classes+string(filepath.ListSeparator)+path, "Peer", url, broker.User, broker.Password, command, queue)
 	}
+	qpid = func(t *testing.T, broker services.Broker, command, queue string) []string {
+		return client(t, "amqp://"+broker.AMQP, broker, command, queue)
+	}
+	own = func(t *testing.T, broker services.Broker, command, queue string) []string {
+		url := "tcp://" + broker.Core
+		if broker.OpenWire != "" {
+			url = "openwire://" + broker.OpenWire
+		}
+		return client(t, url, broker, command, queue)
+	}
+	return qpid, own
 }
 
 // proton is a client of Qpid Proton for Python.

@@ -32,13 +32,13 @@ func listeners(t *testing.T, tls bool) map[string][]listener {
 		return map[string][]listener{
 			"ActiveMQ Artemis 2.44": of(artemis, artemis.AMQPS, artemis.AMQPSSCRAM, artemis.AMQPExternal),
 			"ActiveMQ Classic 6.1":  of(classic, classic.AMQPS),
-			"Qpid Broker-J 9.2":     of(brokerj, brokerj.AMQPS, brokerj.AMQPExternal, brokerj.AMQPGSSAPI),
+			"Qpid Broker-J 9.2":     of(brokerj, brokerj.AMQPS, brokerj.AMQPExternal, brokerj.AMQPGSSAPI, brokerj.AMQPToken),
 		}
 	}
 	return map[string][]listener{
 		"ActiveMQ Artemis 2.44": of(artemis, artemis.AMQP, artemis.AMQPSCRAM, artemis.AMQPGSSAPI),
 		"ActiveMQ Classic 6.1":  of(classic, classic.AMQP),
-		"Qpid Broker-J 9.2":     of(brokerj, brokerj.AMQP, brokerj.AMQPAnonymous, brokerj.AMQPGSSAPI),
+		"Qpid Broker-J 9.2":     of(brokerj, brokerj.AMQP, brokerj.AMQPAnonymous, brokerj.AMQPGSSAPI, brokerj.AMQPToken),
 	}
 }
 
@@ -88,6 +88,8 @@ func result(t *testing.T, ports []listener, mechanism string) string {
 // what works with the table in docs/amqp.md.
 func TestMatrix(t *testing.T) {
 	t.Setenv("KRB5_CONFIG", services.Kerberos(t).Config)
+	brokerj := services.BrokerJ(t)
+	identify(t, brokerj, brokerj.Password) // here the password is a token, too
 	mechanisms := []string{"EXTERNAL", "GSSAPI", "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1", "XOAUTH2", "PLAIN", "ANONYMOUS", ""}
 	var table strings.Builder
 	row := func(cells ...string) { fmt.Fprintf(&table, "| %s |\n", strings.Join(cells, " | ")) }

@@ -1,6 +1,7 @@
 package amqp
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 // A mechanism is one way to authenticate, used for one connection.
 type mechanism interface {
 	// Start returns what goes to the broker first.
-	Start() ([]byte, error)
+	Start(ctx context.Context) ([]byte, error)
 
 	// Next answers a challenge of the broker. An error refuses the broker.
 	Next(challenge []byte) ([]byte, error)
@@ -87,9 +88,9 @@ func (l login) mechanism(name, host string) mechanism {
 // oneMessage is a mechanism that says all it has to say at the start.
 type oneMessage string
 
-func (m oneMessage) Start() ([]byte, error)      { return []byte(m), nil }
-func (m oneMessage) Next([]byte) ([]byte, error) { return nil, errors.New("unexpected challenge") }
-func (m oneMessage) End([]byte) error            { return nil }
+func (m oneMessage) Start(context.Context) ([]byte, error) { return []byte(m), nil }
+func (m oneMessage) Next([]byte) ([]byte, error)           { return nil, errors.New("unexpected challenge") }
+func (m oneMessage) End([]byte) error                      { return nil }
 
 // bearer is XOAUTH2: a token in place of the password. A broker that does not
 // accept it says why in a challenge, which has an empty answer.
@@ -99,7 +100,7 @@ type bearer struct {
 }
 
 // Start implements mechanism.
-func (b *bearer) Start() ([]byte, error) {
+func (b *bearer) Start(context.Context) ([]byte, error) {
 	if strings.ContainsAny(b.login.user+b.login.password, "\x01") {
 		return nil, errors.New("user or token have a control character")
 	}
@@ -115,7 +116,7 @@ func (b *bearer) Next(challenge []byte) ([]byte, error) {
 		Status string `json:"status"`
 	}
 	b.said = "no reason given"
-	if json.Unmarshal(challenge, &failure) == nil && failure.Status != "" && len(failure.Status) < 100 {
+	if json.Unmarshal(challenge, &failure) == nil && mechanismName(failure.Status) { // a number, as a rule
 		b.said = "status " + failure.Status
 	}
 	return []byte{}, nil

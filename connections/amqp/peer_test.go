@@ -17,13 +17,14 @@ import (
 	"github.com/fairlead/fairlead/test/services"
 )
 
-// startPeer runs testdata/peer.py and returns the settings of a connection to it.
-func startPeer(t *testing.T) *amqp.Connection {
+// startPeer runs testdata/peer.py, maybe in a mode of it, and returns the settings
+// of a connection to it.
+func startPeer(t *testing.T, mode ...string) *amqp.Connection {
 	t.Helper()
 	python := services.Python(t)
 	for range 5 {
 		port := fmt.Sprint(12000 + rand.IntN(3000))
-		cmd := exec.CommandContext(t.Context(), python, "testdata/peer.py", port)
+		cmd := exec.CommandContext(t.Context(), python, append([]string{"testdata/peer.py", port}, mode...)...)
 		cmd.Stderr = t.Output()
 		out := check(cmd.StdoutPipe())(t)
 		if err := cmd.Start(); err != nil {

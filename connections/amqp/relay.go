@@ -10,9 +10,8 @@ import (
 	"github.com/fairlead/fairlead/connections"
 )
 
-// inherit gives out what a relayed message keeps: annotations and properties,
-// but not what belongs to its way here. (The user-id would have to be ours, and
-// a footer holds sums of what we change.)
+// inherit gives out what a relayed message keeps: annotations, properties and
+// footer, but not what belongs to its way here. (The user-id would have to be ours.)
 func inherit(out, relayed *amqp.Message) {
 	if h := relayed.Header; h != nil {
 		out.Header.Priority, out.Header.TTL = h.Priority, h.TTL
@@ -21,15 +20,25 @@ func inherit(out, relayed *amqp.Message) {
 		*out.Properties = *p
 		out.Properties.MessageID, out.Properties.UserID, out.Properties.To, out.Properties.ReplyTo = nil, nil, nil, nil
 	}
-	out.Annotations = maps.Clone(relayed.Annotations)
-	maps.DeleteFunc(out.Annotations, func(key, _ any) bool {
+	out.Annotations = inheritAnnotations(relayed.Annotations)
+	out.DeliveryAnnotations = inheritAnnotations(relayed.DeliveryAnnotations)
+	out.Footer = inheritAnnotations(relayed.Footer)
+}
+
+func inheritAnnotations(relayed amqp.Annotations) amqp.Annotations {
+	kept := maps.Clone(relayed)
+	maps.DeleteFunc(kept, func(key, _ any) bool {
 		switch key {
-		case jmsReplyTo, jmsDestination, "x-opt-delivery-delay", "x-opt-delivery-time":
+		case jmsReplyTo, jmsDestination, "x-opt-delivery-delay", "x-opt-delivery-time", undecodable:
 			return true
 		}
 		_, number := key.(uint64) // reserved by the standard, and go-amqp cannot send it
 		return number
 	})
+	if len(kept) == 0 {
+		return nil
+	}
+	return kept
 }
 
 // inheritBody gives out the body sections of the relayed message, if they are
@@ -53,7 +62,7 @@ func inheritBody(out, relayed *amqp.Message, m *connections.Message) bool {
 // keeps. If what goes out is a CloudEvent, its attributes are that event's.
 func inheritProperties(out map[string]any, relayed *amqp.Message, cloudEvent bool) (err error) {
 	for name, v := range relayed.ApplicationProperties {
-		if v != nil && !ofOneDelivery(name) && !(cloudEvent && connections.IsAttribute(name)) {
+		if !ofOneDelivery(name) && !(cloudEvent && connections.IsAttribute(name)) {
 			if out[name], err = outgoing(v); err != nil {
 				return fmt.Errorf("header %s: %w", name, err)
 			}

@@ -45,14 +45,14 @@ type exchange struct {
 // run authenticates with the first of the mechanisms that the broker offers.
 func (x exchange) run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = x.conn.SetDeadline(time.Unix(1, 0)) })
-	err := x.negotiate()
+	err := x.negotiate(ctx)
 	if !stop() {
 		return ctx.Err()
 	}
 	return err
 }
 
-func (x exchange) negotiate() error {
+func (x exchange) negotiate(ctx context.Context) error {
 	if err := x.header(); err != nil {
 		return fmt.Errorf("exchange SASL headers: %w", err)
 	}
@@ -66,7 +66,7 @@ func (x exchange) negotiate() error {
 	offered := offer.symbols()
 	for _, name := range x.names {
 		if slices.Contains(offered, name) {
-			return x.with(name)
+			return x.with(ctx, name)
 		}
 	}
 	return x.nothingInCommon(offered)
@@ -83,11 +83,30 @@ func (x exchange) nothingInCommon(offered []string) error {
 	return fmt.Errorf("%w: no SASL mechanism in common: the broker offers %s, we may use %s%s", connections.ErrRefused, list(offered), list(x.names), hint)
 }
 
+// list names mechanisms, of which a broker may offer strange ones, and many.
 func list(names []string) string {
 	if len(names) == 0 {
 		return "no SASL mechanism"
 	}
-	return strings.Join(names, ", ")
+	const most = 16
+	var shown []string
+	for _, name := range names[:min(len(names), most)] {
+		if !mechanismName(name) {
+			name = fmt.Sprintf("%.20q", name)
+		}
+		shown = append(shown, name)
+	}
+	if len(names) > most {
+		shown = append(shown, fmt.Sprintf("%d more", len(names)-most))
+	}
+	return strings.Join(shown, ", ")
+}
+
+// mechanismName says that a name is one as RFC 4422 wants it.
+func mechanismName(name string) bool {
+	return len(name) > 0 && len(name) <= 20 && !strings.ContainsFunc(name, func(r rune) bool {
+		return (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_'
+	})
 }
 
 // header exchanges the protocol headers.
@@ -99,7 +118,7 @@ func (x exchange) header() error {
 	got := make([]byte, len(want))
 	switch _, err := io.ReadFull(x.conn, got); {
 	case err == io.EOF:
-		return fmt.Errorf("the broker hung up; does it speak AMQP there, and this with or without TLS? %w", err)
+		return fmt.Errorf("the broker hung up; perhaps it speaks no AMQP there, or only with TLS (amqps://): %w", err)
 	case err != nil:
 		return err
 	}
@@ -121,9 +140,9 @@ const (
 )
 
 // with authenticates with one mechanism.
-func (x exchange) with(name string) error {
+func (x exchange) with(ctx context.Context, name string) error {
 	m := x.who.mechanism(name, x.host)
-	first, err := m.Start()
+	first, err := m.Start(ctx)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}

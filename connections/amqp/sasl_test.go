@@ -106,6 +106,10 @@ func TestSASL(t *testing.T) {
 			want: "SASL code 4"},
 		{name: "nothing in common", offer: []amqp.Symbol{"GSSAPI", "XOAUTH2"}, who: someone, use: []string{plain},
 			want: "the broker offers GSSAPI, XOAUTH2, we may use PLAIN", is: connections.ErrRefused},
+		{name: "strange names", offer: []amqp.Symbol{"a\nb", "NAME-THAT-IS-LONGER-THAN-ANY", ""}, who: someone, use: []string{plain},
+			want: `the broker offers "a\nb", "NAME-THAT-IS-LONGER-", "", we may use PLAIN`, is: connections.ErrRefused},
+		{name: "many names", offer: slices.Repeat([]amqp.Symbol{"X"}, 1000), who: someone, use: []string{plain},
+			want: "X, 984 more, we may use PLAIN", is: connections.ErrRefused},
 		{name: "nothing offered", offer: nil, who: someone, use: []string{plain},
 			want: "no SASL mechanism", is: connections.ErrRefused},
 		{name: "challenge to PLAIN", offer: amqp.Symbol(plain), who: someone, use: []string{plain}, answer: []saslFrame{{saslChallenge, []any{[]byte("?")}}},
@@ -259,13 +263,13 @@ func TestSCRAM(t *testing.T) {
 
 func TestSCRAMStart(t *testing.T) {
 	s := &scram{login: login{user: "a=b,c", password: "p"}, hash: xdg.SHA256}
-	got, err := s.Start()
+	got, err := s.Start(t.Context())
 	_, nonce, _ := strings.Cut(string(got), ",r=")
 	if err != nil || !strings.HasPrefix(string(got), "n,,n=a=3Db=2Cc,r=") || len(nonce) < 20 {
 		t.Fatalf("got %q and error %v, want n,,n=a=3Db=2Cc,r= and a nonce", got, err)
 	}
 	s = &scram{login: login{user: "a", password: "s3cret\x00"}, hash: xdg.SHA256}
-	if _, err := s.Start(); err == nil || strings.Contains(err.Error(), "s3cret") {
+	if _, err := s.Start(t.Context()); err == nil || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("password with a control character: got error %v, want one without the password", err)
 	}
 }

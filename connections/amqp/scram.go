@@ -1,6 +1,7 @@
 package amqp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -28,7 +29,7 @@ type scram struct {
 }
 
 // Start implements mechanism.
-func (s *scram) Start() ([]byte, error) {
+func (s *scram) Start(context.Context) ([]byte, error) {
 	client, err := s.hash.NewClient(s.login.user, s.login.password, "")
 	if err != nil {
 		return nil, errors.New("user or password have characters that SCRAM does not allow (SASLprep)")

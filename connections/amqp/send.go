@@ -129,6 +129,9 @@ func (s *sender) transfer(ctx context.Context, by *outlet, m *connections.Messag
 		return amqp.SendReceipt{}, fmt.Errorf("send to %s: %w", s.name, err)
 	}
 	out, err := encode(m, s.target.Headers)
+	if err == nil {
+		err = shape(out, m, s.target.JMS)
+	}
 	if err != nil {
 		return amqp.SendReceipt{}, framework.Terminal(fmt.Errorf("send to %s: %w", s.name, err))
 	}

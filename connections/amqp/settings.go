@@ -53,6 +53,7 @@ type Target struct {
 
 	Headers      map[string]string `yaml:"headers,omitempty" doc:"application properties of every message, unless it has its own"`
 	ReplyTo      string            `yaml:"replyTo,omitempty" doc:"where answers are to go, unless a message says: a queue, topic:NAME, or dynamic:NAME, the dynamic queue of a trigger on this connection"`
+	JMS          string            `yaml:"jms,omitempty" doc:"what JMS clients are to receive: map (the data is a JSON object), stream (a JSON array) or object (a serialized Java object); default: text or bytes, by the media type"`
 	Presettled   bool              `yaml:"presettled,omitempty" doc:"true: send and forget; the broker confirms nothing, and what it refuses or loses is lost"`
 	Capabilities []string          `yaml:"capabilities,omitempty" doc:"what the broker is told about the address; default: queue or topic; []: nothing"`
 
@@ -183,13 +184,23 @@ func (s *Source) check(c *Connection) error {
 }
 
 func (t *Target) check() error {
+	var errs []error
 	if t.Queue != "" && t.Topic != "" {
-		return &connections.SettingError{Field: "queue", Want: "at most one of queue and topic"}
+		errs = append(errs, &connections.SettingError{Field: "queue", Want: "at most one of queue and topic"})
 	}
-	return nil
+	if !knownKind(t.JMS) {
+		errs = append(errs, &connections.SettingError{Field: "jms", Found: t.JMS, Want: "map, stream or object"})
+	}
+	return errors.Join(errs...)
+}
+
+// Durable implements [connections.Durable].
+func (s *Source) Durable() (subscription, terms string) {
+	return s.Subscription, s.Topic + "\x00" + s.Selector
 }
 
 var (
 	_ connections.Addressed = (*Source)(nil)
+	_ connections.Durable   = (*Source)(nil)
 	_ connections.Addressed = (*Target)(nil)
 )

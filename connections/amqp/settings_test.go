@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -215,5 +216,26 @@ func TestDeadLetters(t *testing.T) {
 		if want := (connections.Destination{Queue: tt.want}); got.Destination != want {
 			t.Errorf("%+v: got %+v, want %+v", tt.source, got.Destination, want)
 		}
+	}
+}
+
+// A broker that repeats the password does not get it into our logs.
+func TestHide(t *testing.T) {
+	d := dialer{settings: &Connection{User: "u", Password: "s3cret"}}
+	for _, class := range []error{connections.ErrRefused, connections.ErrStandby, connections.ErrConnLost} {
+		got := d.hide(fmt.Errorf("%w: no such user u with s3cret", class))
+		if !errors.Is(got, class) || strings.Contains(got.Error(), "s3cret") {
+			t.Errorf("got error %v, want one that is %v, without the password", got, class)
+		}
+	}
+	if got := d.hide(errors.New("s3cret")); strings.Contains(got.Error(), "s3cret") {
+		t.Errorf("got error %v, want one without the password", got)
+	}
+	if err := errors.New("other"); d.hide(err) != err {
+		t.Errorf("got error %v, want it as it was", d.hide(err))
+	}
+	from := dialer{settings: new(Connection), address: address{user: "u", password: "s3cret"}}
+	if got := from.hide(errors.New("s3cret")); strings.Contains(got.Error(), "s3cret") {
+		t.Errorf("password of the URL: got error %v, want one without it", got)
 	}
 }

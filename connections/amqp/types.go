@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math/big"
 	"strconv"
+
+	"github.com/Azure/go-amqp"
 )
 
 // Types of AMQP that neither Go nor go-amqp has. Values of them are found in the
@@ -81,7 +83,7 @@ func decimal(b []byte, exponentBits int) string {
 	if field(1, 2).Int64() == 0b11 {
 		exponent = field(3, exponentBits)
 		coefficient = field(3+exponentBits, bits-3-exponentBits)
-		coefficient.SetBit(coefficient, bits-exponentBits, 1)
+		coefficient.SetBit(coefficient, bits-exponentBits-1, 1)
 	}
 	digits := (bits/32)*9 - 2 // 7, 16, 34
 	if coefficient.Cmp(new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(digits)), nil)) >= 0 {
@@ -119,8 +121,10 @@ func scientific(digits string, exponent int) string {
 	return digits + "E" + strconv.Itoa(adjusted)
 }
 
-// Constructors of the types above.
+// Constructors of the types above, and of symbols.
 const (
+	smallSymbol    = 0xa3
+	longSymbol     = 0xb3
 	charCode       = 0x73
 	decimal32Code  = 0x74
 	decimal64Code  = 0x84
@@ -130,6 +134,10 @@ const (
 // typed returns an encoded value as the type that it has here.
 func typed(encoded []byte) any {
 	switch encoded[0] {
+	case smallSymbol:
+		return amqp.Symbol(encoded[2:])
+	case longSymbol:
+		return amqp.Symbol(encoded[5:])
 	case charCode:
 		return Char(binary.BigEndian.Uint32(encoded[1:]))
 	case decimal32Code:

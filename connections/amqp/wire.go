@@ -74,7 +74,7 @@ func plainSections(message []byte) bool {
 		case dataSection:
 			ok = kind(value[0]) == 'x'
 		case valueSection:
-			ok = kind(value[0]) != 0
+			ok = kind(value[0]) != 0 && !isSymbol(value[0])
 		default:
 			ok = false
 		}
@@ -147,7 +147,8 @@ func plainList(list []byte, kinds string) bool {
 	return len(body) == 0
 }
 
-// plainMap says that m is a map from strings or symbols to values without parts.
+// plainMap says that m is a map from strings or symbols to values without parts
+// that are no symbols.
 func plainMap(m []byte) bool {
 	count, body, err := compound(m[0], m[1:])
 	if err != nil || !isMap(m[0]) || count%2 != 0 {
@@ -159,13 +160,15 @@ func plainMap(m []byte) bool {
 		}
 		n, err := size(body[0], body[1:])
 		k := kind(body[0])
-		if err != nil || k == 0 || i%2 == 0 && k != 's' {
+		if err != nil || k == 0 || i%2 == 0 && k != 's' || i%2 == 1 && isSymbol(body[0]) {
 			return false
 		}
 		body = body[1+n:]
 	}
 	return len(body) == 0
 }
+
+func isSymbol(code byte) bool { return code == smallSymbol || code == longSymbol }
 
 func isList(code byte) bool  { return code == 0x45 || code == 0xc0 || code == 0xd0 }
 func isMap(code byte) bool   { return code == 0xc1 || code == 0xd1 }

@@ -127,9 +127,13 @@ func FuzzDecodable(f *testing.F) {
 	}
 	f.Add(section(0x72, short(0xc1, 2, 0xa0, 1, "k", 0x40)))
 	f.Add(section(0x77, 0xd0, 0, 0, 0, 5, 0, 0, 0xff, 0xff, 0x40))
+	for _, tt := range foreignValues() {
+		f.Add(section(0x77, tt.encoded))
+		f.Add(raw(section(0x74, short(0xc1, 2, 0xa1, 1, "p", tt.encoded)), section(0x75, 0xa0, 0)))
+	}
 	f.Fuzz(func(t *testing.T, message []byte) {
-		if decodable(message) != nil {
-			message = envelope(message, errShort)
+		if instead, _ := presentable(message); instead != nil {
+			message = instead
 		}
 		var m amqp.Message
 		if err := m.UnmarshalBinary(message); err != nil {
@@ -144,8 +148,10 @@ func FuzzDecodable(f *testing.F) {
 		if err != nil {
 			return // names or values that are no UTF-8
 		}
-		if err := decodable(again); err != nil {
+		if instead, err := presentable(again); err != nil {
 			t.Fatalf("relayed: %v", err)
+		} else if instead != nil {
+			again = instead
 		}
 		var relayed amqp.Message
 		if err := relayed.UnmarshalBinary(again); err != nil {

@@ -59,7 +59,7 @@ func (r *receiver) move(ctx context.Context, queue string, md mqi.MD, data []byt
 	}
 	const options = mqi.MQPMO_SYNCPOINT | mqi.MQPMO_PASS_ALL_CONTEXT | mqi.MQPMO_FAIL_IF_QUIESCING
 	err = r.do(ctx, func() error {
-		return errors.Join(o.put(&md, putOptions{options, r.queue}, data), o.close())
+		return errors.Join(done(o.put(&md, putOptions{options, r.queue}, data)), o.close())
 	})
 	if err != nil {
 		return fmt.Errorf("put on %s: %w", queue, err)

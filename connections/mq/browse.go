@@ -46,7 +46,7 @@ func browse(o object, limit int) ([]connections.Message, error) {
 		case mqi.MQRC_NO_MSG_AVAILABLE:
 			return found, nil
 		}
-		if err != nil {
+		if err := done(err); err != nil {
 			return found, err
 		}
 		m, _ := (&Message{MD: md, Data: bytes.Clone(buf[:n])}).decode(new(slab)) // why it cannot be understood is said when it is received

@@ -99,7 +99,7 @@ func (e *encoder) correlate(md *mqi.MD, id any) error {
 		}
 		id = c.CorrelationID
 	}
-	if id != nil && e.answers {
+	if e.answers && md.MsgType != mqi.MQMT_REQUEST { // with or without a correlation id
 		md.MsgType = mqi.MQMT_REPLY
 	}
 	if err := setID(&md.CorrelID, id, mqi.ParseID); err != nil {

@@ -130,7 +130,8 @@ func bodyFor(m *connections.Message, from *Message) (body, error) {
 
 func newBody(m *connections.Message) (body, error) {
 	text := rfh2.Layout{Format: rfh2.FormatString, Encoding: encoding, CCSID: rfh2.UTF8}
-	opaque := rfh2.Layout{Format: rfh2.FormatNone, Encoding: encoding, CCSID: rfh2.UTF8}
+	// JMS clients read numbers in bytes as this says, and JMS has them big-endian.
+	opaque := rfh2.Layout{Format: rfh2.FormatNone, Encoding: rfh2.BigEndian, CCSID: rfh2.UTF8}
 	wanted, _ := m.Header[headerKind].(string)
 	switch k := kind(wanted); k {
 	case kindMap, kindStream:

@@ -92,6 +92,9 @@ func TestKinds(t *testing.T) {
 			`<stream><elt>a</elt><elt dt='i4'>-1</elt></stream>`},
 	} {
 		folders, next, body := texts(t, mustEncode(t, withJMS, test.m))
+		if opaque := test.format == rfh2.FormatNone; opaque != (next.Encoding == rfh2.BigEndian) {
+			t.Errorf("%s: got encoding %d behind the header, want %d for bytes alone", test.name, next.Encoding, rfh2.BigEndian)
+		}
 		if want := "<mcd><Msd>" + string(test.kind) + "</Msd></mcd>"; folders[0] != want || next.Format != test.format || body != test.body {
 			t.Errorf("%s: got %s, format %q, body %s; want %s, %q, %s", test.name, folders[0], next.Format, body, want, test.format, test.body)
 		}

@@ -32,6 +32,28 @@ func TestReceiveFaults(t *testing.T) {
 	}
 }
 
+// TestWarnings has verbs that did their work and complain: a message that was got
+// is delivered and settled like any other, and one that was put is there once.
+func TestWarnings(t *testing.T) {
+	const notConverted = 2119 // MQRC_NOT_CONVERTED
+	onBoth(t, config(), func(t *testing.T, b bench) {
+		queue := queueName()
+		s := b.sender(t, target(queue))
+		m := connections.Message{Body: []byte("a"), Text: true, Priority: new(99)}
+		if err := s.Send(t.Context(), []connections.Message{m})[0]; err != nil {
+			t.Errorf("a priority that is too high: got error %v, want none", err)
+		}
+		wantDepth(t, b, queue, 1)
+		b.Inject(engine.Fault{Verb: "MQGET done", Queue: queue, Reason: notConverted})
+		r := b.receiver(t, source(queue))
+		accept(t, r, "a")
+		wantNothing(t, r)
+		if n := b.Faults(); n != 0 {
+			t.Error("there was no warning")
+		}
+	})
+}
+
 // TestInhibitedWhileWaiting has an administrator who closes the queue.
 func TestInhibitedWhileWaiting(t *testing.T) {
 	onBoth(t, config(), func(t *testing.T, b bench) {

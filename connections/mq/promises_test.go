@@ -48,7 +48,7 @@ func subject(connect connector, c *Connection) connectiontest.Subject {
 		Connection:    c,
 		Queue:         func(testing.TB) string { return queueName() },
 		ReplyTo:       func(queue string) string { return address{queue: queue}.uri() },
-		Refused:       func(m *connections.Message) { m.Priority = new(99) },
+		Refused:       func(m *connections.Message) { m.Priority = new(-99) },
 		Malformed:     func(t testing.TB, queue string) { putMalformed(t, connect, c, queue) },
 		WrongPassword: with(func(c *Connection) { c.Password = "wr0ng-secret" }),
 		Password:      "wr0ng-secret",

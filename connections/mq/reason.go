@@ -49,6 +49,16 @@ func reasonOf(err error) int32 {
 	return mqi.MQRC_NONE
 }
 
+// done returns the error of an MQGET or MQPUT that did not do its work. One that
+// completes with a warning has: the message is there, and must not be got or put
+// again. Only the buffer that is too small for it is no such warning.
+func done(err error) error {
+	if e, ok := errors.AsType[*mqi.Error](err); ok && e.Code == mqi.MQCC_WARNING && e.Reason != mqi.MQRC_TRUNCATED_MSG_FAILED {
+		return nil
+	}
+	return err
+}
+
 // opened says what an error means to one who connects or opens something.
 func opened(err error) error {
 	if err == nil || errors.Is(err, connections.ErrConnLost) {

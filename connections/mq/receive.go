@@ -235,6 +235,7 @@ func (r *receiver) verb(o getOptions, accepted int, md *mqi.MD) (size int, err e
 		return 0, r.gone()
 	}
 	size, err = r.queue.get(md, o, r.buf)
+	err = done(err)
 	if accepted > 0 && classify(reasonOf(err)) == lost {
 		_ = r.h.qm.commit() // if it fails, all that is accepted comes again
 	}

@@ -73,9 +73,9 @@ func TestRelayWithChanges(t *testing.T) {
 	md, data := foreign(t)
 	m := relay(mustDecode(t, md, data))
 	m.Body = []byte("Ho")
-	m.Header = map[string]any{"c": "x", "k": "new", "more": true}
+	m.Header = map[string]any{"c": "x", "k": "new", "more": true, "n": "no longer null"}
 	folders, next, body := texts(t, mustEncode(t, withJMS, m))
-	if want := `<usr><c dt="char">x</c><n xsi:nil="true"></n><k>new</k><more dt="boolean">1</more></usr>`; folders[2] != want {
+	if want := `<usr><c dt="char">x</c><k>new</k><more dt="boolean">1</more><n>no longer null</n></usr>`; folders[2] != want {
 		t.Errorf("got %s, want %s", folders[2], want)
 	}
 	if want := (rfh2.Layout{Format: rfh2.FormatString, Encoding: encoding, CCSID: rfh2.UTF8}); next != want || body != "Ho" {

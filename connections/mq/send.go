@@ -122,7 +122,7 @@ func (s *sender) putAll(unit []outgoing) ([]error, error) {
 	}
 	errs := make([]error, len(unit))
 	for i, m := range unit {
-		err := s.queue.put(&m.md, putOptions{options: options | mqi.MQPMO_FAIL_IF_QUIESCING}, m.data)
+		err := done(s.queue.put(&m.md, putOptions{options: options | mqi.MQPMO_FAIL_IF_QUIESCING}, m.data))
 		if classify(reasonOf(err)) == lost {
 			_ = s.h.qm.back() // where that still can be done, it is done at once
 			return nil, err

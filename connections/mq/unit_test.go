@@ -184,7 +184,7 @@ func TestSendBatch(t *testing.T) {
 		for i := range batch {
 			batch[i] = connections.Message{Body: []byte(fmt.Sprint(i)), Text: true}
 		}
-		batch[3].Priority = new(10)
+		batch[3].Priority = new(-2)
 		batch[4].ReplyTo = "not a queue"
 		errs := b.sender(t, target(queue)).Send(t.Context(), batch)
 		for i, err := range errs {

@@ -47,8 +47,14 @@ type Target struct {
 	Headers map[string]string `yaml:"headers,omitempty" doc:"headers of every message, unless it has its own"`
 }
 
+// Durable implements [connections.Durable].
+func (s *Source) Durable() (subscription, terms string) {
+	return s.Subscription, s.Topic + "\x00" + s.Selector
+}
+
 var (
 	_ connections.Embeddable = (*Connection)(nil)
+	_ connections.Durable    = (*Source)(nil)
 	_ connections.Addressed  = (*Source)(nil)
 	_ connections.Addressed  = (*Target)(nil)
 )

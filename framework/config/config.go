@@ -19,6 +19,7 @@ package config
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fairlead/fairlead/connections"
@@ -45,7 +46,13 @@ type Config struct {
 	File string `yaml:"-"`
 
 	literals []string // see Literals
+	files    []string // see Files
+	root     *node    // as it was written, for Export; nil for an empty document
 }
+
+// Files returns the paths of the files that ${file:PATH} references in the
+// document were read from, sorted and without repetitions.
+func (c *Config) Files() []string { return slices.Clone(c.files) }
 
 // Dir returns the folder that relative paths in the document start at.
 func (c *Config) Dir() string { return filepath.Dir(c.File) }

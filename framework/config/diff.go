@@ -24,6 +24,9 @@ type Change struct {
 	Op   Op
 }
 
+// String returns kind and name, as in triggers.customers-in.
+func (c Change) String() string { return join(c.Kind, c.Name) }
+
 // Changes is how two documents differ, sorted by kind and name.
 type Changes []Change
 

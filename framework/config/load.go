@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"reflect"
+	"slices"
 
 	"github.com/fairlead/fairlead/connections"
 )
@@ -62,7 +63,9 @@ func Parse(data []byte, file string, o Options) (*Config, error) {
 	if len(r.found) > 0 {
 		return nil, r.sorted()
 	}
-	c.literals = r.literals
+	c.literals, c.root = r.literals, r.root
+	slices.Sort(r.files)
+	c.files = slices.Compact(r.files)
 	c.setDefaults()
 	c.Store.None = c.Store.None || r.noURL(c)
 	return c, nil
@@ -77,6 +80,7 @@ type reader struct {
 	root     *node          // the document
 	failed   map[*node]bool // what could not be decoded, and what it is part of
 	literals []string       // see Config.Literals
+	files    []string       // see Config.Files
 }
 
 func newReader(file string, o Options) *reader {

@@ -128,3 +128,10 @@ func join(path, field string) string {
 	}
 	return path + "." + field
 }
+
+// Of reports whether the problem is in the object of that name, such as triggers
+// and customers-in.
+func (p Problem) Of(kind, name string) bool {
+	object := join(kind, name)
+	return p.Path == object || strings.HasPrefix(p.Path, object+".")
+}

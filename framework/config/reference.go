@@ -93,7 +93,9 @@ func (r *reader) fromEnv(name string) (string, *wrongReference) {
 const maxFile = 1 << 20
 
 func (r *reader) fromFile(name string) (string, *wrongReference) {
-	s, err := readText(r.beside(name))
+	path := r.beside(name)
+	r.files = append(r.files, path)
+	s, err := readText(path)
 	if err != nil {
 		return "", &wrongReference{"${file:" + name + "}", "a file that can be read: " + err.Error()}
 	}

@@ -111,6 +111,14 @@ func (f ServerFile) Write(path string) error {
 	return nil
 }
 
+// servers returns the API's server, if there is one, and more.
+func (a *adminServer) servers(more ...*http.Server) []*http.Server {
+	if a.server != nil {
+		more = append(more, a.server)
+	}
+	return more
+}
+
 // close ends the API and removes what it left for the CLI, if it is still its own.
 func (a *adminServer) close() {
 	if a.server == nil {
@@ -157,18 +165,38 @@ func (b backend) Status() admin.Status {
 	cfg := b.config.Load()
 	out := admin.Status{
 		Version: Version(), Started: s.Started, Ready: len(s.Missing) == 0, Missing: s.Missing, Functions: s.Functions,
-		Triggers: []admin.TriggerStatus{}, Connections: []admin.ConnectionStatus{},
+		Triggers: []admin.TriggerStatus{}, Connections: []admin.ConnectionStatus{}, Config: configStatus(s.Progress),
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Triggers)) {
-		out.Triggers = append(out.Triggers, triggerStatus(name, cfg.Triggers[name], s.Triggers[name], b.triggers()[name]))
+		t := triggerStatus(name, cfg.Triggers[name], s.Triggers[name], b.triggers()[name])
+		t.Refused = refusedText(s.Progress.Refused, triggersKind, name)
+		out.Triggers = append(out.Triggers, t)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Connections)) {
 		c := s.Connections[name]
 		out.Connections = append(out.Connections, admin.ConnectionStatus{
 			Name: name, Type: cfg.Connections[name].Type, Connected: c.Connected, Error: text(c.Err), NextTry: future(c.NextTry),
+			Refused: refusedText(s.Progress.Refused, connectionsKind, name),
 		})
 	}
 	return out
+}
+
+func configStatus(p Progress) admin.ConfigStatus {
+	s := admin.ConfigStatus{File: p.File, Generation: p.Generation, Applied: p.Applied, Refused: text(p.Refused)}
+	if p.Refused != nil {
+		s.RefusedAt = &p.RefusedAt
+	}
+	return s
+}
+
+// refusedText says why a newer configuration of an object does not run; it is
+// empty if there is none, or if it is not this object's fault.
+func refusedText(refused error, kind, name string) string {
+	if err := refusalOf(refused, kind, name); err != nil {
+		return "new config refused: " + err.Error()
+	}
+	return ""
 }
 
 func triggerStatus(name string, t config.Trigger, s triggers.Status, running *runningTrigger) admin.TriggerStatus {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"sync"
+	"time"
 
 	"github.com/fairlead/fairlead/bindings"
 	"github.com/fairlead/fairlead/connections"
@@ -14,48 +17,235 @@ import (
 // errStopped is returned by Apply after Stop.
 var errStopped = errors.New("the host is stopped")
 
+// A state is all that one configuration makes run.
+type state struct {
+	cfg      *config.Config
+	outputs  *outputs
+	store    *storage // nil: there is none
+	gateway  *gateway
+	triggers map[string]triggerSpec
+	services map[string]serviceSpec
+}
+
+// A refusal is the error of a change that was not made, because of one object.
+type refusal struct {
+	kind, name string // as in connections.orders
+	err        error
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("%s.%s: %v", r.kind, r.name, r.err) }
+func (r *refusal) Unwrap() error { return r.err }
+
 // Apply makes cfg, which config.Load has checked, the desired state. Triggers
-// and connections that are the same keep running; those that changed are drained
-// and started anew. It returns when the rest has drained.
+// and connections that are the same keep running. Of the rest, each new link
+// proves itself before the old one is drained: a broker that answers and refuses
+// it (a wrong password, a queue that is not there) refuses the whole change, and
+// all goes on as before; a broker that does not answer is a status and refuses
+// nothing. The first configuration of a host is not proved so.
+//
+// It returns when what was replaced has drained. [Host.Status] has the number of
+// the configuration that runs, and why the last change was refused, if it was.
 func (h *Host) Apply(ctx context.Context, cfg *config.Config) error {
 	h.changing.Lock()
 	defer h.changing.Unlock()
 	if h.stopped.Load() {
 		return errStopped
 	}
-	if err := h.startEmbedded(cfg); err != nil {
-		return err
+	if h.now != nil && len(config.Diff(h.now.cfg, cfg)) == 0 {
+		h.now.cfg = cfg // what it stands for is the same, how it is written may differ
+		h.config.Store(cfg)
+		h.progress.same(cfg)
+		return nil
 	}
-	gateway, err := h.gateway(cfg)
-	if err != nil {
-		return err
+	if h.now == nil {
+		h.recallPauses()
 	}
-	old, oldStore := h.outputs.Load(), h.stored.Load()
-	next, err := h.open(cfg, old, true)
-	if err != nil {
-		return err
+	next, err := h.prepare(cfg)
+	if err == nil {
+		err = h.change(ctx, next)
 	}
-	store, err := h.openStore(cfg)
-	if err != nil {
-		return err
+	if h.now == nil || h.now.cfg != cfg {
+		h.progress.refuse(err)
+	} else {
+		h.progress.applied(cfg)
+		h.forgetPauses()
 	}
-	specs, err := h.specs(cfg, next, store)
-	if err != nil {
-		if store != oldStore {
-			store.close()
-		}
-		return err
-	}
-	h.outputs.Store(next)
-	h.stored.Store(store)
-	h.config.Store(cfg)
-	h.http.Store(gateway)
-	err = errors.Join(h.replace(ctx, specs), h.replaceServices(ctx, h.services(cfg, store)))
-	if store != oldStore {
-		oldStore.close()
-	}
-	old.closeExcept(next)
 	return err
+}
+
+// prepare returns what cfg makes run. It changes nothing that runs.
+func (h *Host) prepare(cfg *config.Config) (*state, error) {
+	if err := h.startEmbedded(cfg); err != nil {
+		return nil, err
+	}
+	if h.now != nil {
+		if err := keepsBacklogs(h.now.cfg, cfg); err != nil {
+			return nil, err
+		}
+	}
+	s := &state{cfg: cfg}
+	var err error
+	if s.gateway, err = h.gateway(cfg); err != nil {
+		return nil, err
+	}
+	if s.outputs, err = h.open(cfg, h.outputs.Load(), true); err != nil {
+		return nil, err
+	}
+	if s.store, err = h.openStore(cfg); err != nil {
+		return nil, err
+	}
+	if s.triggers, err = h.specs(cfg, s.outputs, s.store); err != nil {
+		h.discard(s)
+		return nil, err
+	}
+	s.services = h.services(cfg, s.store)
+	return s, nil
+}
+
+// keepsBacklogs returns what is wrong with new if it makes a broker drop what a
+// durable subscription holds.
+func keepsBacklogs(old, new *config.Config) error {
+	var errs []error
+	for name, t := range new.Triggers {
+		before, ok := old.Triggers[name].Source.(connections.Durable)
+		after, still := t.Source.(connections.Durable)
+		if !ok || !still || t.Connection != old.Triggers[name].Connection {
+			continue
+		}
+		subscription, terms := before.Durable()
+		if again, others := after.Durable(); subscription != "" && subscription == again && terms != others {
+			errs = append(errs, &refusal{triggersKind, name, fmt.Errorf(
+				"another topic or selector would make the broker drop what the durable subscription %q holds; give the subscription another name", subscription)})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// change replaces what runs by next, or goes on as before. An error may also be
+// about what did not drain in time.
+func (h *Host) change(ctx context.Context, next *state) error {
+	old := h.now
+	if old == nil {
+		_, err := h.enter(ctx, next)
+		h.now = next
+		return err
+	}
+	if err := h.prove(ctx, next); err != nil {
+		h.discard(next)
+		return err
+	}
+	started, err := h.enter(ctx, next)
+	refused := verdict(ctx, started)
+	if _, broken := errors.AsType[*refusal](err); broken || refused != nil {
+		_, back := h.enter(ctx, old)
+		h.discard(next)
+		return errors.Join(refused, err, back)
+	}
+	h.now = next
+	if next.store != old.store {
+		old.store.close()
+	}
+	h.retire(old.outputs, next.outputs)
+	h.warnListeners(old.cfg, next.cfg)
+	return err
+}
+
+// proofTimeout bounds how long a change waits for a broker to say yes or no.
+const proofTimeout = 5 * time.Second
+
+// prove connects to the brokers of connections that are new or changed, under an
+// identity of its own.
+func (h *Host) prove(ctx context.Context, next *state) error {
+	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+	defer cancel()
+	old := h.outputs.Load().pools
+	var mu sync.Mutex
+	var errs []error
+	var wg sync.WaitGroup
+	for name, p := range next.outputs.pools {
+		if old[name] == p {
+			continue
+		}
+		wg.Go(func() {
+			conn, err := p.dial(ctx)
+			if err == nil {
+				err = conn.Close()
+			}
+			switch {
+			case errors.Is(err, connections.ErrRefused):
+				mu.Lock()
+				defer mu.Unlock()
+				errs = append(errs, &refusal{connectionsKind, name, err})
+			case err != nil:
+				h.log.Warn("connection changed, though its broker does not answer", "connection", name, "err", err)
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// verdict waits until the triggers that a change has started either receive or
+// have another reason than a refusal not to, and returns the refusals.
+func verdict(ctx context.Context, started []*runningTrigger) error {
+	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+	defer cancel()
+	var errs []error
+	for _, t := range started {
+		if err := t.verdict(ctx); err != nil {
+			errs = append(errs, &refusal{triggersKind, t.name, err})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// enter makes s run in place of what runs: it stops what differs, waits until
+// that has drained, and starts the new. It returns the triggers it started.
+func (h *Host) enter(ctx context.Context, s *state) ([]*runningTrigger, error) {
+	h.outputs.Store(s.outputs.with(h.outputs.Load())) // what drains may still send to what is gone
+	h.stored.Store(s.store)
+	h.config.Store(s.cfg)
+	h.http.Store(s.gateway)
+	started, err := h.replace(ctx, s.triggers)
+	h.outputs.Store(s.outputs)
+	return started, errors.Join(err, h.replaceServices(ctx, s.services))
+}
+
+// discard ends what was prepared and does not run.
+func (h *Host) discard(s *state) {
+	if s.store != h.stored.Load() {
+		s.store.close()
+	}
+	h.retire(s.outputs, h.outputs.Load())
+}
+
+// retire closes the connections of old that next does not use, once what is being
+// sent over them is sent.
+func (h *Host) retire(old, next *outputs) {
+	grace := h.grace()
+	for name, p := range old.pools {
+		if next.pools[name] == p {
+			continue
+		}
+		h.retiring.Go(func() {
+			ctx, cancel := context.WithTimeout(h.life, grace)
+			defer cancel()
+			p.Drain(ctx)
+		})
+	}
+}
+
+// warnListeners says what a running program does not change.
+func (h *Host) warnListeners(old, new *config.Config) {
+	for key, changed := range map[string]bool{
+		"http.listen":    old.HTTP.Listen != new.HTTP.Listen,
+		"admin.listen":   old.Admin != new.Admin,
+		"metrics.listen": old.Metrics != new.Metrics,
+	} {
+		if changed {
+			h.log.Warn("an address is changed when the program is started again", "key", key)
+		}
+	}
 }
 
 // startEmbedded starts the development brokers that connections ask for.
@@ -85,15 +275,18 @@ func (h *Host) startEmbedded(cfg *config.Config) error {
 	return nil
 }
 
-// replace stops triggers that are gone or changed, and starts new ones.
-func (h *Host) replace(ctx context.Context, specs map[string]triggerSpec) error {
+// replace stops triggers that are gone or changed, and starts new ones, which it
+// returns.
+func (h *Host) replace(ctx context.Context, specs map[string]triggerSpec) ([]*runningTrigger, error) {
 	next := make(map[string]*runningTrigger, len(specs))
-	var stopping []*runningTrigger
-	for name, t := range h.triggers() {
+	var stopping, started []*runningTrigger
+	before := h.triggers()
+	for name, t := range before {
 		if s, ok := specs[name]; ok && reflect.DeepEqual(s.desired, t.desired) {
 			next[name] = t
 			continue
 		}
+		t.failure = t.Status().Err
 		t.cancel()
 		stopping = append(stopping, t)
 	}
@@ -107,15 +300,17 @@ func (h *Host) replace(ctx context.Context, specs map[string]triggerSpec) error 
 		}
 		t, err := h.start(s)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("triggers.%s: %w", name, err))
+			errs = append(errs, &refusal{triggersKind, name, err})
 			continue
 		}
+		if old := before[name]; old != nil {
+			t.replaced = old.failure
+		}
 		next[name] = t
+		started = append(started, t)
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.running = next
-	return errors.Join(errs...)
+	h.setTriggers(next)
+	return started, errors.Join(errs...)
 }
 
 // outputs is where functions send to: the bindings, and the sending side of each
@@ -129,6 +324,7 @@ type outputs struct {
 type pool struct {
 	*bindings.Pool
 	desired config.Connection
+	dial    connections.Dial
 }
 
 // open returns the outputs that cfg wants, taking over from old what is the same.
@@ -147,7 +343,7 @@ func (h *Host) open(cfg *config.Config, old *outputs, serving bool) (*outputs, e
 		if err != nil { // a function may be called that does not need it
 			dial = func(context.Context) (connections.Conn, error) { return nil, err }
 		}
-		o.pools[name] = &pool{bindings.NewPool(name, dial, c.Reconnect), c}
+		o.pools[name] = &pool{bindings.NewPool(name, dial, c.Reconnect), c, dial}
 	}
 	for name, b := range cfg.Bindings {
 		o.bindings[name] = &bindings.Binding{Name: name, Pool: o.pools[b.Connection].Pool, Target: b.Target}
@@ -156,13 +352,20 @@ func (h *Host) open(cfg *config.Config, old *outputs, serving bool) (*outputs, e
 	return o, nil
 }
 
-func (o *outputs) close() { o.closeExcept(&outputs{}) }
+// with returns o and what else is in old.
+func (o *outputs) with(old *outputs) *outputs {
+	all := &outputs{bindings: maps.Clone(old.bindings), staged: maps.Clone(old.staged), pools: maps.Clone(old.pools)}
+	if all.bindings == nil { // there was nothing before
+		return o
+	}
+	maps.Copy(all.bindings, o.bindings)
+	maps.Copy(all.staged, o.staged)
+	maps.Copy(all.pools, o.pools)
+	return all
+}
 
-// closeExcept closes the pools that next does not use.
-func (o *outputs) closeExcept(next *outputs) {
-	for name, p := range o.pools {
-		if next.pools[name] != p {
-			p.Close()
-		}
+func (o *outputs) close() {
+	for _, p := range o.pools {
+		p.Close()
 	}
 }

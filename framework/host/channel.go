@@ -47,7 +47,7 @@ func (h *Host) gateway(cfg *config.Config) (*gateway, error) {
 	}
 	channels := channels(cfg, set)
 	handler := h.direct(cfg, set)
-	document := sync.OnceValue(func() []byte { return h.document(cfg, handler.Default) })
+	document := sync.OnceValue(func() []byte { return h.describe(cfg, handler.Default) })
 	g.Router = httptrigger.NewRouter(handler, servesDirectly(cfg), channels, document, old.Router)
 	return g, nil
 }
@@ -94,12 +94,12 @@ func channels(cfg *config.Config, set *security.Set) []httptrigger.Channel {
 	return all
 }
 
-// document describes what is served by HTTP.
-func (h *Host) document(cfg *config.Config, def string) []byte {
+// describe returns the OpenAPI document of what is served by HTTP.
+func (h *Host) describe(cfg *config.Config, def string) []byte {
 	var all []openapi.Operation
 	add := func(id, route, function, format string, security []string) {
 		method, path, _ := strings.Cut(route, " ")
-		in, out := framework.TypesOf(h.functions[function])
+		in, out := framework.TypesOf(h.meters.original(function))
 		all = append(all, openapi.Operation{
 			ID: id, Method: method, Path: path, Function: function, Format: format, In: in, Out: out, Security: security,
 		})
@@ -135,8 +135,8 @@ func (h *Host) serverTLS(cfg *config.Config, set *security.Set) (*tls.Config, er
 		return nil, fmt.Errorf("http.tls: %w", err)
 	}
 	t := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}, GetCertificate: c.get}
-	if ca := set.ClientCAs(); ca != nil {
-		t.ClientCAs, t.ClientAuth = ca, tls.RequestClientCert // each channel verifies what it wants
+	if set.WantsCertificates() {
+		t.ClientAuth = tls.RequestClientCert // each channel verifies what it wants
 	}
 	return t, nil
 }

@@ -36,13 +36,22 @@ type Host struct {
 	invalid   error // what is wrong with the functions it was given
 
 	background background
+	meters     meters
 	outputs    atomic.Pointer[outputs]
 	stored     atomic.Pointer[storage] // nil: there is no store
 	config     atomic.Pointer[config.Config]
 	http       atomic.Pointer[gateway]
 	started    time.Time
 
-	changing sync.Mutex          // serialises Apply, Connect and Stop
+	origin   origin             // what the configuration was read from
+	watching context.CancelFunc // ends the watch; nil: there is none
+	watched  chan struct{}      // closed when the watch has ended
+	progress progress
+	retiring sync.WaitGroup // connections that nothing new is sent over
+
+	changing sync.Mutex          // serialises Apply, Connect, Pause, Resume and Stop
+	now      *state              // what runs; nil before Apply; guarded by changing
+	paused   map[string]bool     // triggers that an operator paused; guarded by changing
 	embedded map[string]bool     // types whose development broker was started; guarded by changing
 	serving  map[string]*service // guarded by changing
 	stopped  atomic.Bool
@@ -66,6 +75,7 @@ func New(functions ...framework.Functions) *Host {
 		functions: make(framework.Functions),
 		drivers:   drivers.All(),
 		embedded:  make(map[string]bool),
+		paused:    make(map[string]bool),
 	}
 	h.log = slog.Default()
 	h.started = time.Now()
@@ -80,7 +90,7 @@ func New(functions ...framework.Functions) *Host {
 			if f == nil {
 				errs = append(errs, fmt.Errorf("function %q is nil", name))
 			}
-			h.functions[name] = f
+			h.functions[name] = h.meters.wrap(name, f)
 		}
 	}
 	h.invalid = errors.Join(errs...)
@@ -113,7 +123,11 @@ func (h *Host) Start(ctx context.Context, env map[string]string) error {
 	if err != nil {
 		return err
 	}
-	return h.Apply(ctx, cfg)
+	if err := h.Apply(ctx, cfg); err != nil {
+		return err
+	}
+	h.watch(func(cfg *config.Config) error { return h.Apply(h.life, cfg) })
+	return nil
 }
 
 // Stop receives nothing more, waits for the calls that run, up to the grace
@@ -122,12 +136,14 @@ func (h *Host) Stop(ctx context.Context) error {
 	if h.stopped.Swap(true) {
 		return nil
 	}
+	h.stopWatching()
 	h.changing.Lock()
 	defer h.changing.Unlock()
 	err := h.drain(ctx)
 	h.stored.Load().close()
 	h.outputs.Load().close()
 	h.end()
+	h.retiring.Wait()
 	return errors.Join(err, h.closeLedger())
 }
 
@@ -171,6 +187,12 @@ func (h *Host) triggers() map[string]*runningTrigger {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.running
+}
+
+func (h *Host) setTriggers(next map[string]*runningTrigger) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.running = next
 }
 
 func (h *Host) grace() time.Duration {

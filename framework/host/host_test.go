@@ -306,7 +306,7 @@ version: 1
 connections: {a: {type: memory}, b: {type: memory, limit: 7}}
 triggers: {ta: {connection: a, queue: in, function: f}}
 `)
-		check("one trigger gone", 1, 3)
+		check("one trigger gone, and its connection proved", 1, 4)
 		if now := r.triggers(); len(now) != 1 || now["ta"] != before {
 			t.Errorf("got %v, want the same one trigger", now)
 		}
@@ -317,7 +317,7 @@ connections: {a: {type: memory}}
 functions: {f: {timeout: 3s}}
 triggers: {ta: {connection: a, queue: in, function: f}}
 `)
-		check("another timeout of its function", 2, 3)
+		check("another timeout of its function", 2, 4)
 	})
 }
 

@@ -1,12 +1,16 @@
 package host
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
+	"sync"
 	"syscall"
 	"time"
 
@@ -27,6 +31,7 @@ type Inheritance struct {
 const (
 	ReportUp    = "up"    // the management API is served
 	ReportReady = "ready" // so is everything else
+	ReportLeft  = "left"  // it accepts no more connections: another program has taken over
 )
 
 const inheritEnv = "FAIRLEAD_INHERITANCE"
@@ -39,27 +44,38 @@ type legacy struct {
 	HTTP     int               `json:"http,omitempty"`
 	Admin    int               `json:"admin,omitempty"`
 	Report   int               `json:"report"`
+	Leave    int               `json:"leave"`
 	Token    string            `json:"token"`
 	Embedded map[string]string `json:"embedded,omitempty"`
 }
 
-// Start starts cmd with the inheritance, and returns what the program tells with
-// its Report lines; that ends with the program.
-func (i Inheritance) Start(cmd *exec.Cmd) (report io.ReadCloser, err error) {
+// An Heir is a program that was started with an Inheritance.
+type Heir struct {
+	Report io.ReadCloser // the Report lines; ends with the program
+	Leave  io.Closer     // closed, it makes the program drain and end, and accept nothing more
+}
+
+// Start starts cmd with the inheritance.
+func (i Inheritance) Start(cmd *exec.Cmd) (_ *Heir, err error) {
 	report, tell, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	files := []*os.File{tell}
+	left, leave, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, report.Close(), tell.Close())
+	}
+	files := []*os.File{tell, left}
 	defer func() {
 		for _, f := range files {
 			f.Close() // the program has its own by now
 		}
 		if err != nil {
 			report.Close()
+			leave.Close()
 		}
 	}()
-	l := legacy{Report: firstInherited, Token: i.Token, Embedded: i.Embedded}
+	l := legacy{Report: firstInherited, Leave: firstInherited + 1, Token: i.Token, Embedded: i.Embedded}
 	for _, s := range []struct {
 		from *net.TCPListener
 		to   *int
@@ -83,12 +99,12 @@ func (i Inheritance) Start(cmd *exec.Cmd) (report io.ReadCloser, err error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	for _, f := range files[1:] { // os/exec made them block, and an older program listens on them, too
+	for _, f := range files[2:] { // os/exec made them block, and an older program listens on them, too
 		if err := syscall.SetNonblock(int(f.Fd()), true); err != nil {
 			return nil, err
 		}
 	}
-	return report, nil
+	return &Heir{report, leave}, nil
 }
 
 // inherit takes over what the environment says is inherited; nil if nothing is.
@@ -103,6 +119,11 @@ func inherit() (*heir, error) {
 		return nil, fmt.Errorf("%s: %w", inheritEnv, err)
 	}
 	h.report = os.NewFile(uintptr(h.Report), "report")
+	h.left = make(chan struct{})
+	go func() { // ends with the program, at the latest
+		defer close(h.left)
+		io.Copy(io.Discard, os.NewFile(uintptr(h.Leave), "leave"))
+	}()
 	return &h, os.Unsetenv(inheritEnv)
 }
 
@@ -110,6 +131,15 @@ func inherit() (*heir, error) {
 type heir struct {
 	legacy
 	report *os.File
+	left   chan struct{} // closed when another program has taken over
+}
+
+// leaving is closed when another program has taken over; nil: none ever does.
+func (h *heir) leaving() <-chan struct{} {
+	if h == nil {
+		return nil
+	}
+	return h.left
 }
 
 // listen returns an inherited listener, or a new one.
@@ -156,4 +186,25 @@ func (h *Host) reportReady() {
 		}
 	}
 	h.heir.tell(ReportReady)
+}
+
+// lastRequests is how long a program that leaves goes on as before for requests
+// that it has accepted and not read yet.
+const lastRequests = time.Second
+
+// leave makes the servers accept nothing more, which others that listen on the
+// same sockets do from now on, and reports it. It returns when what they had
+// accepted is answered, or lastRequests later.
+func (h *heir) leave(servers ...*http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), lastRequests)
+	defer cancel()
+	var closed, done sync.WaitGroup
+	for _, s := range servers {
+		closed.Add(1)
+		s.RegisterOnShutdown(sync.OnceFunc(closed.Done)) // Shutdown may be called again
+		done.Go(func() { s.Shutdown(ctx) })              // what takes longer is waited for by the draining
+	}
+	closed.Wait()
+	h.tell(ReportLeft)
+	done.Wait()
 }

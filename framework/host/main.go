@@ -88,23 +88,33 @@ func (h *Host) serve(cfg *config.Config, run func(*config.Config) error) error {
 		return fmt.Errorf("serve functions: %w", err)
 	}
 	server := &http.Server{Handler: h.mux(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute}
-	failed := make(chan error, 2)
+	failed := make(chan error, 3)
 	admin, err := h.serveAdmin(cfg, failed)
 	if err != nil {
 		l.Close()
 		return err
 	}
 	defer admin.close()
+	metrics, err := h.serveMetrics(cfg, failed)
+	if err != nil {
+		l.Close()
+		return err
+	}
+	defer metrics.Close()
 	if err := run(cfg); err != nil {
 		l.Close()
 		return err
 	}
+	h.watch(run)
 	go func() { failed <- h.serveHTTP(server, cfg, l) }() // not before: a program that replaces another refuses no request
 	go h.reportReady()
 	h.log.Info("serving", "functions", len(h.functions), "triggers", len(cfg.Triggers), "http", l.Addr().String(), "admin", admin.url)
 
 	select {
 	case err = <-failed:
+	case <-h.heir.leaving():
+		h.log.Info("stopping: another program has taken over", "grace", cfg.Grace.String())
+		h.heir.leave(admin.servers(server)...)
 	case s := <-signals:
 		h.log.Info("stopping: what runs may end, a second signal ends it at once", "signal", s.String(), "grace", cfg.Grace.String())
 		go func() {

@@ -31,20 +31,26 @@ func (h *Host) Connect(cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	out, err := h.open(cfg, h.outputs.Load(), false)
+	old, oldStore := h.outputs.Load(), h.stored.Load()
+	out, err := h.open(cfg, old, false)
 	if err != nil {
 		return err
 	}
+	store := oldStore
 	if cfg.Store.URL != "" {
-		store, err := h.openStore(cfg)
-		if err != nil {
+		if store, err = h.openStore(cfg); err != nil {
 			return err
 		}
-		h.stored.Store(store)
 	}
+	h.stored.Store(store)
 	h.outputs.Store(out)
 	h.config.Store(cfg)
 	h.http.Store(gateway)
+	if store != oldStore {
+		oldStore.close()
+	}
+	h.retire(old, out)
+	h.progress.applied(cfg)
 	return nil
 }
 

@@ -32,16 +32,28 @@ func (h *Host) readFile(path string, lookup func(string) (string, bool)) (*confi
 	if !named {
 		path = defaultFile
 	}
-	o := h.loadOptions()
-	o.LookupEnv = lookup
-	cfg, err := config.Load(path, o)
+	h.origin = origin{path, lookup}
+	cfg, err := h.reread()
 	if errors.Is(err, fs.ErrNotExist) && !named {
 		cfg = config.Empty()
-		cfg.Store.None = o.NoPostgres
+		cfg.Store.None = !h.startsPostgres()
 		return cfg, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	return cfg, nil
+}
+
+// An origin is where the configuration is read from.
+type origin struct {
+	path   string
+	lookup func(string) (string, bool) // of environment variables; nil: os.LookupEnv
+}
+
+// reread reads the configuration again.
+func (h *Host) reread() (*config.Config, error) {
+	o := h.loadOptions()
+	o.LookupEnv = h.origin.lookup
+	return config.Load(h.origin.path, o)
 }

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -23,13 +24,13 @@ type rig struct {
 	broker *memory.Broker
 
 	mu    sync.Mutex
-	down  map[string]bool
+	down  map[string]error
 	dials map[string]int
 }
 
 func newRig(t *testing.T, functions framework.Functions) *rig {
 	t.Helper()
-	r := &rig{Host: New(functions), t: t, broker: new(memory.Broker), down: make(map[string]bool), dials: make(map[string]int)}
+	r := &rig{Host: New(functions), t: t, broker: new(memory.Broker), down: make(map[string]error), dials: make(map[string]int)}
 	r.log = slog.New(slog.DiscardHandler)
 	d := r.broker.Driver()
 	open := d.Open
@@ -57,10 +58,7 @@ func (r *rig) dialed(name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.dials[name]++
-	if r.down[name] {
-		return errDown
-	}
-	return nil
+	return r.down[name]
 }
 
 // dialsOf returns how often a connection was dialed.
@@ -74,7 +72,21 @@ func (r *rig) dialsOf(name string) int {
 func (r *rig) cut(name string, down bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.down[name] = down
+	r.down[name] = nil
+	if down {
+		r.down[name] = errDown
+	}
+}
+
+// refuse makes a connection's broker refuse whoever connects, with a wrong
+// password, say; what is connected stays so.
+func (r *rig) refuse(name string, refused bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.down[name] = nil
+	if refused {
+		r.down[name] = fmt.Errorf("%w: wrong password", connections.ErrRefused)
+	}
 }
 
 func (r *rig) parse(document string) *config.Config {

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -41,7 +42,11 @@ func (h *Host) Send(ctx context.Context, binding, destination string, data event
 		names := slices.Sorted(maps.Keys(out.bindings))
 		return framework.Terminal(fmt.Errorf("send to %s: no such binding; there are: %s", binding, strings.Join(names, ", ")))
 	}
-	if out.staged[binding] || inTransaction(ctx) != nil {
+	return h.meters.binding(binding).count(func() error { return h.send(ctx, out, b, destination, data, o) })
+}
+
+func (h *Host) send(ctx context.Context, out *outputs, b *bindings.Binding, destination string, data event.Event, o framework.SendOptions) error {
+	if out.staged[b.Name] || inTransaction(ctx) != nil {
 		return h.stage(ctx, b, destination, data, o)
 	}
 	if a, ok := b.Target.(connections.AtomicTarget); ok && a.WantsAtomic() {
@@ -49,7 +54,11 @@ func (h *Host) Send(ctx context.Context, binding, destination string, data event
 			return err
 		}
 	}
-	return b.Send(ctx, destination, data, o)
+	err := b.Send(ctx, destination, data, o)
+	if errors.Is(err, bindings.ErrClosed) && h.outputs.Load() != out { // a change closed it meanwhile
+		return h.Send(ctx, b.Name, destination, data, o)
+	}
+	return err
 }
 
 // sendInUnit sends in the unit of work of the message that ctx's function works
@@ -122,7 +131,7 @@ func complete(ev event.Event, eventType, function string) event.Event {
 
 // Go implements [framework.Runtime].
 func (h *Host) Go(ctx context.Context, work func(context.Context)) error {
-	return h.background.start(ctx, work)
+	return h.background.start(outsideTransaction(ctx), work)
 }
 
 // Settings implements [framework.Runtime].

@@ -129,10 +129,17 @@ func (h *Host) orBury(ctx context.Context, d *outbox.Delivery, function, deadLet
 	if encodeErr != nil {
 		return errors.Join(err, encodeErr)
 	}
-	now := time.Now()
+	for name, v := range d.Header {
+		if _, ok := m.Header[name]; !ok {
+			m.Header[name] = v
+		}
+	}
 	l := triggers.Letter{
 		Trigger: d.Trigger, Function: function, Destination: d.Target, Message: m, Event: d.Event,
-		Cause: err, Attempts: d.Attempt, First: now, Last: now,
+		Cause: err, Attempts: d.Attempt, First: d.First, Last: time.Now(),
+	}
+	if l.First.IsZero() {
+		l.First = l.Last
 	}
 	if err := h.buryAt(ctx, deadLetter, l.OnBroker()); err != nil {
 		return fmt.Errorf("dead letter %w: %w", framework.ErrUnavailable, err)

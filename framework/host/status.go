@@ -19,13 +19,14 @@ type Status struct {
 	Connections map[string]bindings.Status // of the sending side
 	Store       *outbox.Status             // nil: there is none
 	Missing     []string                   // what readiness waits for
+	Progress    Progress                   // of the configuration
 }
 
 // Status returns how everything is doing now.
 func (h *Host) Status() Status {
 	s := Status{
 		Started: h.started, Functions: h.Functions(),
-		Triggers: make(map[string]triggers.Status), Connections: make(map[string]bindings.Status), Missing: h.missing(),
+		Triggers: make(map[string]triggers.Status), Connections: make(map[string]bindings.Status), Missing: h.missing(), Progress: h.progress.get(),
 	}
 	for name, t := range h.triggers() {
 		s.Triggers[name] = t.Status()
@@ -56,7 +57,7 @@ func (h *Host) missing() []string {
 	}
 	var missing []string
 	for name, t := range h.triggers() {
-		if s := t.Status(); !s.Subscribed && time.Since(t.started) < patience {
+		if s := t.Status(); !t.paused && !s.Subscribed && time.Since(t.started) < patience {
 			missing = append(missing, fmt.Sprintf("trigger %s: %s", name, s.State))
 		}
 	}

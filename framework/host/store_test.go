@@ -159,22 +159,38 @@ func TestEventsOfATopicGoToEachSubscriber(t *testing.T) {
 	var saw recorder
 	r := newStoreRig(t, framework.Functions{
 		"index": framework.Sink(func(ctx context.Context, s string) error { saw.say("%s", s); return nil }),
-		"mail":  framework.Sink(func(_ context.Context, s string) error { return framework.Terminal(errors.New("no such address")) }),
+		"mail": framework.Sink(func(ctx context.Context, s string) error {
+			if framework.Source(ctx).Attempt == 1 {
+				return errors.New("busy")
+			}
+			return framework.Terminal(errors.New("no such address"))
+		}),
 	})
 	r.apply(`
 triggers:
   indexing: {topic: orders.created, function: index}
-  mailing: {topic: orders.created, function: mail, deadLetter: problems}
+  mailing: {topic: orders.created, function: mail, deadLetter: problems, retry: {first: 10ms}}
 bindings: {problems: {connection: m, queue: problems}}
 `)
 	ctx := framework.NewContext(t.Context(), &framework.Invocation{Runtime: r.Host})
 	until(t, "both have subscribed", func() bool { return len(r.missing()) == 0 })
-	if err := framework.Publish(ctx, "topic:orders.created", "order 1"); err != nil {
+	if err := framework.Publish(ctx, "topic:orders.created", "order 1", framework.Header("X-Colour", "red")); err != nil {
 		t.Fatal(err)
 	}
 	m := r.take("problems")
-	if string(m.Body) != "order 1" || m.Header["fairlead_error"] != "no such address" || m.Header["fairlead_trigger"] != "mailing" {
-		t.Errorf("dead letter: got %q with %v", m.Body, m.Header)
+	if string(m.Body) != "order 1" {
+		t.Errorf("dead letter: got %q", m.Body)
+	}
+	for name, want := range map[string]any{
+		"X-Colour": "red", "fairlead_error": "no such address", "fairlead_attempts": int32(2),
+		"fairlead_trigger": "mailing", "fairlead_function": "mail", "fairlead_source": "topic:orders.created",
+	} {
+		if m.Header[name] != want {
+			t.Errorf("dead letter: header %s is %v, want %v", name, m.Header[name], want)
+		}
+	}
+	if m.Header["fairlead_first"] == m.Header["fairlead_last"] {
+		t.Errorf("dead letter: both failures were at %v", m.Header["fairlead_first"])
 	}
 	until(t, "the other subscriber has it", func() bool { return saw.all() == "order 1" })
 }
@@ -221,6 +237,43 @@ bindings: {out: {connection: m}}
 		if n := r.broker.Len(queue); n != 0 {
 			t.Errorf("%s has %d more messages", queue, n)
 		}
+	}
+}
+
+// What a transactional function starts in the background outlives its
+// transaction, and is not part of it.
+func TestAsyncOutlivesTheTransaction(t *testing.T) {
+	committed := make(chan struct{})
+	r := newStoreRig(t, framework.Functions{
+		"order": framework.Transactional(func(ctx context.Context, _ pgx.Tx, s string) error {
+			return framework.InvokeAsync(ctx, "aside", s)
+		}),
+		"aside": framework.Sink(func(ctx context.Context, s string) error {
+			<-committed
+			_, err := framework.Invoke(ctx, "also", s)
+			return errors.Join(err, framework.Send(ctx, "out", "sent", s), framework.Publish(ctx, "invoice", s))
+		}),
+		"also": framework.Transactional(func(ctx context.Context, tx pgx.Tx, s string) error {
+			_, err := tx.Exec(ctx, "insert into orders values ($1)", s)
+			return err
+		}),
+		"invoice": framework.Sink(func(ctx context.Context, s string) error { return framework.Send(ctx, "out", "invoices", s) }),
+	})
+	r.exec("create table orders (id text)")
+	r.apply(`
+triggers: {in: {connection: m, queue: in, function: order}}
+bindings: {out: {connection: m}}
+`)
+	r.broker.Put("in", connections.Message{Body: []byte("1"), Text: true, ID: "message 1"})
+	until(t, "it is committed", func() bool { return r.Status().Triggers["in"].Succeeded == 1 })
+	close(committed)
+	for _, queue := range []string{"sent", "invoices"} {
+		if m := r.take(queue); string(m.Body) != "1" {
+			t.Errorf("%s: got %q", queue, m.Body)
+		}
+	}
+	if n := r.count("select count(*) from orders"); n != 1 {
+		t.Errorf("got %d rows, want one", n)
 	}
 }
 

@@ -35,6 +35,15 @@ func inTransaction(ctx context.Context) *outbox.Store {
 	return nil
 }
 
+// outsideTransaction returns a ctx for what goes on aside, and outlives the
+// transaction that ctx belongs to, if it does.
+func outsideTransaction(ctx context.Context) context.Context {
+	if inTransaction(ctx) == nil {
+		return ctx
+	}
+	return outbox.WithoutTransaction(context.WithValue(ctx, transactionKey{}, nil))
+}
+
 // Publish implements [framework.Runtime].
 func (h *Host) Publish(ctx context.Context, target string, ev event.Event, o framework.PublishOptions) error {
 	s, err := h.storeOf(ctx)

@@ -47,10 +47,14 @@ type runningTrigger struct {
 	done    chan struct{}
 	err     error // of running; valid when done is closed
 	started time.Time
+
+	failure  error // why it did not run well when it was stopped
+	replaced error // failure of the one before it
+	paused   bool  // by an operator: nothing of it runs
 }
 
 func (h *Host) start(s triggerSpec) (*runningTrigger, error) {
-	t := &runningTrigger{name: s.Name, desired: s.desired, done: make(chan struct{}), started: time.Now()}
+	t := &runningTrigger{name: s.Name, desired: s.desired, done: make(chan struct{}), started: time.Now(), paused: h.paused[s.Name]}
 	if s.Source != nil {
 		t.broker = triggers.New(s.Spec)
 	}
@@ -68,6 +72,10 @@ func (h *Host) start(s triggerSpec) (*runningTrigger, error) {
 	}
 	ctx, cancel := context.WithCancel(h.life)
 	t.cancel = cancel
+	if t.paused {
+		close(t.done)
+		return t, nil
+	}
 	go func() {
 		defer close(t.done)
 		t.err = t.run(ctx)
@@ -104,6 +112,14 @@ func (t *runningTrigger) wait(ctx context.Context) error {
 
 // Status returns how the trigger is doing now.
 func (t *runningTrigger) Status() triggers.Status {
+	s := t.status()
+	if t.paused {
+		s.State, s.Err, s.NextTry, s.Since = triggers.Paused, errPaused, time.Time{}, t.started
+	}
+	return s
+}
+
+func (t *runningTrigger) status() triggers.Status {
 	if t.broker != nil {
 		return t.broker.Status()
 	}
@@ -119,6 +135,24 @@ func (t *runningTrigger) Status() triggers.Status {
 		Received: s.Done + s.Dead, Succeeded: s.Done, Failed: s.Failed, Dead: s.Dead,
 	}
 }
+
+// verdict waits until the trigger receives or has a reason not to, up to ctx. It
+// returns why its broker refuses it, unless it refused the one before it, too.
+func (t *runningTrigger) verdict(ctx context.Context) error {
+	for t.broker != nil && !t.paused {
+		s := t.Status()
+		switch {
+		case errors.Is(s.Err, connections.ErrRefused) && !s.Subscribed && !errors.Is(t.replaced, connections.ErrRefused):
+			return s.Err
+		case s.Subscribed, s.Err != nil, sleep(ctx, verdictPause) != nil:
+			return nil
+		}
+	}
+	return nil
+}
+
+// verdictPause is between two looks at a trigger that was just started.
+const verdictPause = 2 * time.Millisecond
 
 // destination is where the trigger's events come from.
 func (t *runningTrigger) destination() string {
@@ -150,14 +184,20 @@ func (h *Host) consumer(s triggerSpec, broker *triggers.Trigger) (*outbox.Consum
 	return s.store.Retries(r)
 }
 
+// desiredOf returns what a trigger of cfg depends on.
+func desiredOf(cfg *config.Config, name string, store int) desired {
+	t := cfg.Triggers[name]
+	return desired{
+		trigger: t, connection: cfg.Connections[t.Connection], grace: cfg.Grace, store: store,
+		timeout: cfg.TimeoutOf(t.Function), retry: cfg.RetryOf(t), attemptsSet: cfg.AttemptsSet(t), deadLetter: cfg.DeadLetterOf(t),
+	}
+}
+
 // specs returns what each trigger of cfg needs.
 func (h *Host) specs(cfg *config.Config, out *outputs, store *storage) (map[string]triggerSpec, error) {
 	specs := make(map[string]triggerSpec)
 	for name, t := range cfg.Triggers {
-		s := triggerSpec{desired: desired{
-			trigger: t, connection: cfg.Connections[t.Connection], grace: cfg.Grace, store: generationOf(store),
-			timeout: cfg.TimeoutOf(t.Function), retry: cfg.RetryOf(t), attemptsSet: cfg.AttemptsSet(t), deadLetter: cfg.DeadLetterOf(t),
-		}, store: store}
+		s := triggerSpec{desired: desiredOf(cfg, name, generationOf(store)), store: store}
 		if t.Channel != nil {
 			continue // see gateway
 		}

@@ -11,7 +11,8 @@ import (
 func brokerj() service {
 	return service{
 		name:    "brokerj",
-		ports:   map[string]int{"amqp": 2672, "anonymous": 2673, "external": 2671, "amqps": 2674, "gssapi": 2675},
+		ports:   map[string]int{"amqp": 2672, "anonymous": 2673, "external": 2671, "amqps": 2674, "gssapi": 2675, "token": 2676, "identity": 2677},
+		theirs:  "identity",
 		prepare: prepareBrokerJ,
 		command: runBrokerJ,
 		ready:   "BRK-1004 : Qpid Broker Ready",
@@ -24,6 +25,8 @@ func brokerj() service {
 				AMQPSCRAM:     s.address("amqp"),
 				AMQPSSCRAM:    s.address("amqps"),
 				AMQPGSSAPI:    s.address("gssapi"),
+				AMQPToken:     s.address("token"),
+				Identity:      s.address("identity"),
 				AMQPExternal:  s.address("external"),
 				AMQPAnonymous: s.address("anonymous"),
 				User:          appUser, Password: appPassword, Certs: s.Certs,

@@ -10,14 +10,14 @@ import (
 func classic() service {
 	return service{
 		name:    "classic",
-		ports:   map[string]int{"stomp": 1613, "amqp": 1672, "stomps": 1614, "amqps": 1671},
+		ports:   map[string]int{"stomp": 1613, "amqp": 1672, "stomps": 1614, "amqps": 1671, "openwire": 1616},
 		command: runClassic,
 		ready:   "READY",
 		stop:    syscall.SIGTERM,
 		broker: func(s site) Broker {
 			return Broker{
 				Name: "classic", STOMP: s.address("stomp"), AMQP: s.address("amqp"),
-				STOMPS: s.address("stomps"), AMQPS: s.address("amqps"),
+				STOMPS: s.address("stomps"), AMQPS: s.address("amqps"), OpenWire: s.address("openwire"),
 				User: appUser, Password: appPassword, Certs: s.Certs,
 			}
 		},
@@ -29,6 +29,6 @@ func runClassic(s site) (*exec.Cmd, error) {
 	return java(
 		"-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
 		"-cp", filepath.Join(dist, "classes")+":"+filepath.Join(dist, "lib", "*"),
-		"Broker", filepath.Join(s.Dir, "data"), s.Certs, s.port("stomp"), s.port("amqp"), s.port("stomps"), s.port("amqps"),
+		"Broker", filepath.Join(s.Dir, "data"), s.Certs, s.port("stomp"), s.port("amqp"), s.port("stomps"), s.port("amqps"), s.port("openwire"),
 	), nil
 }

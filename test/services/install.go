@@ -31,7 +31,7 @@ func install(ctx context.Context, p place, want selection, log *progress) error 
 		steps = append(steps, toxiproxyProgram(p))
 	}
 	if want["python"] {
-		steps = append(steps, pythonClients(p))
+		steps = append(steps, pythonClients(p), pythonWeb(p))
 	}
 	return sideBySide(steps, func(s step) error { return take(ctx, s, log) })
 }

@@ -30,6 +30,7 @@ func TestPythonSCRAM(t *testing.T) {
 		{services.Artemis(t), "SCRAM-SHA-256"},
 		{services.Artemis(t), "SCRAM-SHA-512"},
 		{services.BrokerJ(t), "SCRAM-SHA-256"},
+		{services.BrokerJ(t), "SCRAM-SHA-1"},
 	} {
 		b := login.broker
 		run(t, python, "-c", scramLogin, "amqp://"+b.AMQPSCRAM, b.User, b.Password, login.mechanism)

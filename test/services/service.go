@@ -6,6 +6,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,6 +31,8 @@ var conf embed.FS
 type service struct {
 	name  string
 	ports map[string]int // each with its place in the block of the shared services
+	// theirs is the name of the port on which not the service but a test listens; usually empty.
+	theirs string
 	// prepare fills the site's folder before the first start; nil if nothing must be there.
 	prepare func(site) error
 	// command is the program in the foreground, so that its pid is the service's.
@@ -79,7 +82,9 @@ func (s service) launch(ctx context.Context, at site, adjust func(*exec.Cmd)) (p
 	if err != nil {
 		return process{}, err
 	}
-	return p, p.await(ctx, at.Ports, s.ready)
+	own := maps.Clone(at.Ports)
+	delete(own, s.theirs)
+	return p, p.await(ctx, own, s.ready)
 }
 
 // site is where one instance of a service lives.

@@ -32,7 +32,10 @@ type Broker struct {
 	AMQPSSCRAM    string `json:"amqps_scram,omitempty"`    // the same over TLS
 	AMQPGSSAPI    string `json:"amqp_gssapi,omitempty"`    // SASL GSSAPI for the realm of Kerberos, as the host localhost; on Broker-J also over TLS
 	AMQPAnonymous string `json:"amqp_anonymous,omitempty"` // SASL ANONYMOUS
+	AMQPToken     string `json:"amqp_token,omitempty"`     // SASL XOAUTH2; the broker asks Identity whose the token is
+	Identity      string `json:"identity,omitempty"`       // where the test itself has to serve GET /user as GitHub does, with TLS as "server"
 	Core          string `json:"core,omitempty"`           // Artemis' own protocol and OpenWire, for JMS peers
+	OpenWire      string `json:"openwire,omitempty"`       // ActiveMQ Classic's own protocol, for JMS peers
 	User          string `json:"user"`
 	Password      string `json:"password"`
 	// Certs is a folder: ca.pem signs the brokers' certificates (for localhost and

@@ -29,8 +29,10 @@ func TestAMQPAddresses(t *testing.T) {
 		"artemis/tls":       {"amqps://" + artemis.AMQPS, amqp.ConnOptions{SASLType: plain(artemis), TLSConfig: clientTLS(t, artemis, "")}},
 		"artemis/external":  {"amqps://" + artemis.AMQPExternal, amqp.ConnOptions{SASLType: external, TLSConfig: clientTLS(t, artemis, "client")}},
 		"classic":           {"amqp://" + classic.AMQP, amqp.ConnOptions{SASLType: plain(classic)}},
+		"classic/tls":       {"amqps://" + classic.AMQPS, amqp.ConnOptions{SASLType: plain(classic), TLSConfig: clientTLS(t, classic, "")}},
 		"brokerj":           {"amqp://" + brokerj.AMQP, amqp.ConnOptions{SASLType: plain(brokerj)}},
 		"brokerj/anonymous": {"amqp://" + brokerj.AMQPAnonymous, amqp.ConnOptions{SASLType: amqp.SASLTypeAnonymous()}},
+		"brokerj/tls":       {"amqps://" + brokerj.AMQPS, amqp.ConnOptions{SASLType: plain(brokerj), TLSConfig: clientTLS(t, brokerj, "")}},
 		"brokerj/external":  {"amqps://" + brokerj.AMQPExternal, amqp.ConnOptions{SASLType: external, TLSConfig: clientTLS(t, brokerj, "client")}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,6 +60,7 @@ func TestSTOMPAddresses(t *testing.T) {
 		"artemis/tls":         {artemis, artemis.STOMPS, clientTLS(t, artemis, "")},
 		"artemis/certificate": {certified, artemis.STOMPS, clientTLS(t, artemis, "client")},
 		"classic":             {classic, classic.STOMP, nil},
+		"classic/tls":         {classic, classic.STOMPS, clientTLS(t, classic, "")},
 		"rabbitmq":            {rabbitmq, rabbitmq.STOMP, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -51,7 +51,7 @@ func (p place) runs(want selection) bool {
 			return false
 		}
 	}
-	return !want["python"] || exists(p.python())
+	return !want["python"] || exists(p.python()) && exists(p.webPython())
 }
 
 // installAll has the cache to itself: two installations into one folder end in

@@ -28,12 +28,15 @@ func mq(ctx context.Context, r *report) error {
 	if err != nil {
 		return fmt.Errorf("build the queue-manager double with the address sanitizer: %w", err)
 	}
-	const parallel = "-parallel=8" // most of the time they wait
+	const (
+		parallel = "-parallel=8"        // most of the time they wait
+		again    = "-skip=^TestEngine$" // it is around the client, and among all the others
+	)
 	return errors.Join(
 		toolWith(ctx, double.Env(), "go", append([]string{"vet", "-tags=mq"}, mqPackages...)...),
-		r.run(ctx, double.Env(), append([]string{"-tags=mq", "-race", parallel, mqGolang}, mqPackages...)...),
+		r.run(ctx, double.Env(), append([]string{"-tags=mq", "-race", parallel, again, mqGolang}, mqPackages...)...),
 		r.run(ctx, double.Env(), "-tags=mq", "-race", "-run=^TestMQ", "./cmd/fairlead"),
-		r.run(ctx, sanitized.Env(), "-tags=mq", "-asan", parallel, "-skip=^TestEngine$", "./connections/mq", "./test/mqdouble"),
+		r.run(ctx, sanitized.Env(), "-tags=mq", "-asan", parallel, again, "./connections/mq", "./test/mqdouble"),
 	)
 }
 

@@ -83,6 +83,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, t target) (calle
 	}
 	in, err := h.read(w, r)
 	if err != nil {
+		defer linger(w, r, err)()
 		h.fail(w, err)
 		return false, nil
 	}
@@ -92,7 +93,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, t target) (calle
 	ctx := r.Context()
 	if d := h.Timeout(t.function); d > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, d)
+		ctx, cancel = triggers.WithTimeout(ctx, d)
 		defer cancel()
 	}
 	source := t.origin(r, caller)

@@ -46,7 +46,11 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (request, error) 
 	if r.ContentLength > h.MaxBody {
 		return request{}, &http.MaxBytesError{Limit: h.MaxBody}
 	}
-	body, err := readBody(http.MaxBytesReader(w, r.Body, h.MaxBody), r.ContentLength)
+	limited := r.Body
+	if r.ContentLength < 0 {
+		limited = http.MaxBytesReader(w, limited, h.MaxBody)
+	}
+	body, err := readBody(limited, r.ContentLength)
 	if err != nil {
 		return request{}, err
 	}
@@ -60,10 +64,10 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (request, error) 
 	case structuredMode, batchMode:
 		events, _, err = connections.Codec{}.Decode(&connections.Message{Body: body, ContentType: contentType})
 	case binaryMode:
-		events = []event.Event{data(body, contentType)}
+		events = data(body, contentType)
 		err = readBinary(events[0], r.Header)
 	default:
-		events = []event.Event{data(body, contentType)}
+		events = data(body, contentType)
 		readPlain(events[0], r)
 	}
 	if err != nil {
@@ -72,13 +76,19 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (request, error) 
 	return request{m, events}, nil
 }
 
-// data returns an event without attributes but the media type.
-func data(body []byte, contentType string) event.Event {
-	ec := &event.EventContextV1{}
-	if contentType != "" {
-		ec.DataContentType = &contentType
+// data returns one event without attributes but the media type. All of it is one
+// piece of memory, since it is made for each request.
+func data(body []byte, contentType string) []event.Event {
+	d := new(struct {
+		events      [1]event.Event
+		context     event.EventContextV1
+		contentType string
+	})
+	if d.contentType = contentType; contentType != "" {
+		d.context.DataContentType = &d.contentType
 	}
-	return event.Event{Context: ec, DataEncoded: body}
+	d.events[0] = event.Event{Context: &d.context, DataEncoded: body}
+	return d.events[:]
 }
 
 // readAhead is the longest body that is believed before it is there.
@@ -135,21 +145,33 @@ func readBinary(ev event.Event, h http.Header) error {
 	ec := ev.Context.(*event.EventContextV1)
 	var errs []error
 	for header, values := range h {
-		name, ok := strings.CutPrefix(header, headerPrefix)
-		if !ok {
+		if !strings.HasPrefix(header, headerPrefix) {
 			continue
 		}
-		if err := setAttribute(ec, strings.ToLower(name), values); err != nil {
+		if err := setAttribute(ec, header, values); err != nil {
 			errs = append(errs, fmt.Errorf("header %s: %w", header, err))
 		}
 	}
 	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
+	if usual(ec) {
+		return nil
+	}
 	return validate(ev)
 }
 
-func setAttribute(ec *event.EventContextV1, name string, values []string) error {
+// usual reports whether an event is so plain that it is valid for certain.
+func usual(ec *event.EventContextV1) bool {
+	return ec.DataContentType != nil && *ec.DataContentType == event.ApplicationJSON && ec.Subject == nil && ec.DataSchema == nil &&
+		word(ec.ID) && word(ec.Type) && ec.Source.Path != "" && len(ec.Extensions) == 0
+}
+
+// word reports whether s has a first character that is no space.
+func word(s string) bool { return s != "" && s[0] > ' ' && s[0] < 0x7f }
+
+// setAttribute sets the attribute that a header, spelled as by net/http, holds.
+func setAttribute(ec *event.EventContextV1, header string, values []string) error {
 	if len(values) != 1 {
 		return fmt.Errorf("found %d values, expected one", len(values))
 	}
@@ -157,43 +179,63 @@ func setAttribute(ec *event.EventContextV1, name string, values []string) error 
 	if err != nil {
 		return err
 	}
-	switch name {
-	case "specversion":
+	switch header {
+	case "Ce-Specversion":
 		if v != event.CloudEventsVersionV1 {
 			return fmt.Errorf("found %q, expected 1.0", v)
 		}
-	case "id":
+	case "Ce-Id":
 		ec.ID = v
-	case "type":
+	case "Ce-Type":
 		ec.Type = v
-	case "subject":
-		ec.Subject = &v
-	case "source", "dataschema":
-		return setURI(ec, name, v)
-	case "time":
+	case "Ce-Subject":
+		s := v // v itself stays off the heap
+		ec.Subject = &s
+	case "Ce-Source", "Ce-Dataschema":
+		return setURI(ec, header, v)
+	case "Ce-Time":
 		t, err := types.ParseTime(v)
 		if err != nil {
 			return fmt.Errorf("found %q, expected an RFC 3339 time", v)
 		}
 		ec.Time = &types.Timestamp{Time: t}
-	case "datacontenttype": // Content-Type says it
+	case "Ce-Datacontenttype": // Content-Type says it
 	default:
-		return ec.SetExtension(name, v)
+		return ec.SetExtension(strings.ToLower(header[len(headerPrefix):]), v)
 	}
 	return nil
 }
 
-func setURI(ec *event.EventContextV1, name, v string) error {
+func setURI(ec *event.EventContextV1, header, v string) error {
+	if header == "Ce-Source" && simplePath(v) {
+		ec.Source = types.URIRef{URL: url.URL{Path: v}}
+		return nil
+	}
 	u, err := url.Parse(v)
 	if err != nil {
 		return err
 	}
-	if name == "source" {
+	if header == "Ce-Source" {
 		ec.Source = types.URIRef{URL: *u}
 	} else {
 		ec.DataSchema = &types.URI{URL: *u}
 	}
 	return nil
+}
+
+// simplePath reports whether url.Parse would make of v a URL with that path, and
+// nothing more.
+func simplePath(v string) bool {
+	if len(v) < 2 || v[0] != '/' || v[1] == '/' {
+		return false
+	}
+	for i := range len(v) {
+		c := v[i]
+		if c != '/' && c != '-' && c != '_' && c != '.' && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return false
+		}
+	}
+	return true
 }
 
 // unescape undoes the encoding of a header's value (section 3.1.3.2): the quotes

@@ -257,6 +257,36 @@ func TestCountsAndLimitsOutliveARouter(t *testing.T) {
 	}
 }
 
+// TestAClientThatSendsFirst sends all of a long body before it looks for the
+// answer, as most clients do.
+func TestAClientThatSendsFirst(t *testing.T) {
+	server := httptest.NewServer(newHandler(t))
+	defer server.Close()
+	for _, head := range []string{"Content-Length: 67108864\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n4000000\r\n"} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "POST /functions/text HTTP/1.1\r\nHost: x\r\n"+head); err != nil {
+			t.Fatal(err)
+		}
+		block := make([]byte, 1<<20)
+		for range 64 {
+			if _, err := conn.Write(block); err != nil {
+				t.Fatalf("%s: %v", head, err)
+			}
+		}
+		if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(conn)
+		if err != nil || !bytes.HasPrefix(got, []byte("HTTP/1.1 413 ")) {
+			t.Errorf("%s: got %q, %v, want 413", head, got, err)
+		}
+	}
+}
+
 func TestABodyThatDoesNotCome(t *testing.T) {
 	server := httptest.NewUnstartedServer(newHandler(t))
 	server.Config.ReadTimeout = 50 * time.Millisecond

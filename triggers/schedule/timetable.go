@@ -19,10 +19,10 @@ type Timetable interface {
 
 // Cron returns the timetable of an expression with five fields (minute, hour,
 // day of month, month, day of week), or of @hourly, @daily, @weekly, @monthly or
-// @yearly, in a time zone such as Europe/Berlin; "" is UTC. What is due in the
-// hour that is skipped when summer time begins, does not run that day; what is
-// due in the hour that comes twice when it ends, runs once, unless the hour is a
-// "*".
+// @yearly, in a time zone such as Europe/Berlin; "" is UTC. As with most
+// crons, what is due in the hour that is skipped when summer time begins is not
+// due that day, and what is due in the hour that comes twice when it ends is due
+// twice; UTC has neither.
 func Cron(expression, zone string) (Timetable, error) {
 	location, err := zoneOf(zone)
 	if err != nil {

@@ -5,6 +5,7 @@
 package gssapi
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -35,9 +36,9 @@ type Exchange struct {
 
 // Start gets a ticket for the service and returns the first token. An error
 // wraps [connections.ErrRefused] if the KDC said no.
-func (x *Exchange) Start() (token []byte, err error) {
+func (x *Exchange) Start(ctx context.Context) (token []byte, err error) {
 	defer recovered(&err)
-	if x.ticket, err = x.Login.ticket(x.Service); err != nil {
+	if x.ticket, err = x.Login.within(ctx, x.Service); err != nil {
 		return nil, err
 	}
 	if x.proof, err = types.NewAuthenticator(x.ticket.realm, x.ticket.client); err != nil {

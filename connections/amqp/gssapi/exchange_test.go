@@ -2,9 +2,11 @@ package gssapi
 
 import (
 	"bytes"
+	"context"
 	"encoding/asn1"
 	"encoding/binary"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +20,7 @@ import (
 	"github.com/jcmturner/gokrb5/v8/iana/asnAppTag"
 	"github.com/jcmturner/gokrb5/v8/iana/keyusage"
 	"github.com/jcmturner/gokrb5/v8/iana/msgtype"
+	"github.com/jcmturner/gokrb5/v8/keytab"
 	"github.com/jcmturner/gokrb5/v8/messages"
 	"github.com/jcmturner/gokrb5/v8/types"
 
@@ -200,7 +203,7 @@ func kerberos(t *testing.T) services.KDC {
 }
 
 func start(l Login) error {
-	_, err := (&Exchange{Service: "amqp/localhost", Login: l}).Start()
+	_, err := (&Exchange{Service: "amqp/localhost", Login: l}).Start(context.Background())
 	return err
 }
 
@@ -270,5 +273,31 @@ func TestNoTickets(t *testing.T) {
 				t.Errorf("got error %v, want one with %q, ErrRefused: %t", err, tt.want, tt.refused)
 			}
 		})
+	}
+}
+
+// A KDC that does not answer keeps nobody longer than ctx allows.
+func TestSilentKDC(t *testing.T) {
+	silent := must(net.Listen("tcp", "127.0.0.1:0"))(t) // it accepts, and that is all
+	defer silent.Close()
+	config := filepath.Join(t.TempDir(), "krb5.conf")
+	text := "[libdefaults]\ndefault_realm = R\nudp_preference_limit = 1\n[realms]\nR = {\nkdc = " + silent.Addr().String() + "\n}\n"
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keys := keytab.New()
+	if err := keys.AddEntry("client", "R", "password", time.Now(), 1, 18); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "keytab")
+	if err := os.WriteFile(path, must(keys.Marshal())(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KRB5_CONFIG", config)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := (&Exchange{Service: "amqp/localhost", Login: Login{Keytab: path, Principal: "client"}}).Start(ctx)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got error %v, want %v", err, context.DeadlineExceeded)
 	}
 }

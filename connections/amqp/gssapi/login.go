@@ -1,6 +1,7 @@
 package gssapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -35,8 +36,31 @@ type ticket struct {
 	realm  string // of the client
 }
 
+// within gets a ticket unless ctx ends first. The library knows no contexts: what
+// it has begun then goes on, for nothing, until a KDC answers or its own
+// time-outs (5 s for each KDC and protocol) are over.
+func (l Login) within(ctx context.Context, service string) (ticket, error) {
+	type result struct {
+		ticket ticket
+		err    error
+	}
+	got := make(chan result, 1)
+	go func() {
+		var r result
+		r.ticket, r.err = l.ticket(service)
+		got <- r
+	}()
+	select {
+	case r := <-got:
+		return r.ticket, r.err
+	case <-ctx.Done():
+		return ticket{}, ctx.Err()
+	}
+}
+
 // ticket gets one, from the KDC where it must.
-func (l Login) ticket(service string) (ticket, error) {
+func (l Login) ticket(service string) (t ticket, err error) {
+	defer recovered(&err)
 	realms, err := configuration()
 	if err != nil {
 		return ticket{}, err
@@ -45,7 +69,7 @@ func (l Login) ticket(service string) (ticket, error) {
 	if err != nil {
 		return ticket{}, err
 	}
-	t := ticket{client: c.Credentials.CName(), realm: c.Credentials.Domain()}
+	t = ticket{client: c.Credentials.CName(), realm: c.Credentials.Domain()}
 	defer c.Destroy() // what it learned is in t
 	if t.Ticket, t.key, err = c.GetServiceTicket(service); err != nil {
 		return ticket{}, said(err, fmt.Sprintf("get a ticket of %s for %s", name(c), service))

@@ -192,6 +192,7 @@ const (
 	MQRC_OPTIONS_ERROR             int32 = 2046
 	MQRC_PERSISTENCE_ERROR         int32 = 2047
 	MQRC_PRIORITY_ERROR            int32 = 2050
+	MQRC_PRIORITY_EXCEEDS_MAXIMUM  int32 = 2049
 	MQRC_PUT_INHIBITED             int32 = 2051
 	MQRC_Q_DELETED                 int32 = 2052
 	MQRC_Q_FULL                    int32 = 2053

@@ -29,7 +29,7 @@ type Char rune
 type Group string
 
 // Properties reads the folder.
-func (f Folder) Properties() ([]Property, error) { return f.AppendProperties(nil) }
+func (f Folder) Properties() ([]Property, error) { return f.AppendProperties([]Property{}) }
 
 // AppendProperties is Properties that appends to dst.
 func (f Folder) AppendProperties(dst []Property) ([]Property, error) {

@@ -26,7 +26,7 @@ func decodeBody(root string, body []byte, n naming) ([]Property, error) {
 	if e.name != root || s.more() {
 		return nil, fmt.Errorf("JMS %s: found <%s>, expected <%s> and nothing else", root, brief(e.name), root)
 	}
-	properties, err := readProperties(nil, e.inner, n)
+	properties, err := readProperties([]Property{}, e.inner, n)
 	if err != nil {
 		return nil, fmt.Errorf("JMS %s: %w", root, err)
 	}

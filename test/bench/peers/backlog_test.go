@@ -12,14 +12,14 @@ const waiting = 1_000_000
 // no others.
 func BenchmarkBacklog(b *testing.B) {
 	db := newDatabase(b)
-	const full = "full"
+	const full = "backlog"
 	db.migrate(b, full)
 	short, _ := db.store(b, outbox.DefaultSchema)
 	long, _ := db.store(b, full)
 	for range 10 {
 		db.fill(b, full, waiting/10, 0)
 	}
-	db.exec(b, "vacuum analyze full.delivery")
+	db.exec(b, "vacuum analyze "+full+".delivery")
 	enter := func(name, schema string, s *outbox.Store) contestant {
 		return contestant{name, func() float64 {
 			db.fill(b, schema, drained, 0)

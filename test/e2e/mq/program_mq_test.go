@@ -37,7 +37,13 @@ var functions = framework.Functions{
 		if err := called(ctx); err != nil {
 			return err
 		}
-		return framework.Send(ctx, "out", "", body)
+		if err := framework.Send(ctx, "out", "", body); err != nil {
+			return err
+		}
+		if strings.HasPrefix(body, "poison") {
+			return errors.New("poison")
+		}
+		return nil
 	}),
 	"hangs": framework.Sink(func(ctx context.Context, body string) error {
 		if err := framework.Send(ctx, "out", "", body); err != nil {

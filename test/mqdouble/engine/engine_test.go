@@ -216,7 +216,7 @@ func TestRefusals(t *testing.T) {
 		return a.Put(a.q, &md, &PMO{}, []byte(data))
 	}
 	want(t, "long", put(nil, "123456"), failed(mqi.MQRC_MSG_TOO_BIG_FOR_Q))
-	want(t, "priority", put(func(md *mqi.MD) { md.Priority = 10 }, ""), failed(mqi.MQRC_PRIORITY_ERROR))
+	want(t, "priority", put(func(md *mqi.MD) { md.Priority = -2 }, ""), failed(mqi.MQRC_PRIORITY_ERROR))
 	want(t, "persistence", put(func(md *mqi.MD) { md.Persistence = 3 }, ""), failed(mqi.MQRC_PERSISTENCE_ERROR))
 	want(t, "expiry", put(func(md *mqi.MD) { md.Expiry = 0 }, ""), failed(mqi.MQRC_EXPIRY_ERROR))
 	want(t, "request", put(func(md *mqi.MD) { md.MsgType = mqi.MQMT_REQUEST }, ""), failed(mqi.MQRC_MISSING_REPLY_TO_Q))

@@ -5,7 +5,7 @@ import "github.com/fairlead/fairlead/connections/mq/mqi"
 // A Fault makes verbs fail. 2009 and the other reasons that mean that a
 // connection is gone break it, 2003 backs out.
 type Fault struct {
-	Verb   string // such as MQGET, or "MQGET waiting" for one that waits; empty: every one
+	Verb   string // such as MQGET, "MQGET waiting" for one that waits, or "MQGET done" for a warning of one that has a message; empty: every one
 	Queue  string // only verbs on that queue; empty: all
 	Reason int32
 	After  int  // let so many pass before

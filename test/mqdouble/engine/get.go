@@ -161,6 +161,9 @@ func (c *Conn) deliver(o *object, msg *message, md *mqi.MD, gmo *GMO, size int) 
 	*md = got
 	gmo.ResolvedQName = o.queue.name
 	c.take(o, msg, gmo)
+	if f := c.manager.fault("MQGET done", o.queue.name); f != nil {
+		r = warning(f.Reason)
+	}
 	return data, length, nil, r
 }
 

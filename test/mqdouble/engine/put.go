@@ -78,6 +78,9 @@ func (c *Conn) put(o *object, md *mqi.MD, pmo *PMO, data []byte) Result {
 	*md = msg.md
 	md.Format, md.Encoding, md.CodedCharSetID = format, encoding, ccsid // properties are the queue manager's business
 	pmo.ResolvedQName, pmo.ResolvedQMgr = q.name, m.cfg.Name
+	if md.Priority > maxPriority { // it keeps that, but its place is that of the highest
+		return warning(mqi.MQRC_PRIORITY_EXCEEDS_MAXIMUM)
+	}
 	return ok
 }
 
@@ -95,7 +98,7 @@ func (m *Manager) check(q *queue, msg *message, pmo *PMO) Result {
 		return failed(mqi.MQRC_MSG_TOO_BIG_FOR_Q_MGR)
 	case q.depth >= int(q.MaxDepth):
 		return failed(mqi.MQRC_Q_FULL)
-	case md.Priority < mqi.MQPRI_PRIORITY_AS_Q_DEF || md.Priority > maxPriority:
+	case md.Priority < mqi.MQPRI_PRIORITY_AS_Q_DEF:
 		return failed(mqi.MQRC_PRIORITY_ERROR)
 	case md.Persistence < 0 || md.Persistence > mqi.MQPER_PERSISTENCE_AS_Q_DEF:
 		return failed(mqi.MQRC_PERSISTENCE_ERROR)

@@ -81,7 +81,7 @@ func (q *queue) change() {
 func (q *queue) add(m *message) {
 	priority := maxPriority
 	if !q.FIFO {
-		priority = int(m.md.Priority)
+		priority = min(int(m.md.Priority), maxPriority)
 	}
 	m.queue = q
 	m.at = q.lists[priority].PushBack(m)

@@ -86,7 +86,10 @@ func TestClientCertificates(t *testing.T) {
 		}
 		w.Header().Set("Caller", caller.Security+" "+caller.Name)
 	}))
-	server.TLS = &tls.Config{ClientCAs: s.ClientCAs(), ClientAuth: tls.RequestClientCert}
+	if !s.WantsCertificates() {
+		t.Error("the set does not want certificates")
+	}
+	server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
 	server.StartTLS()
 	defer server.Close()
 	const client = x509.ExtKeyUsageClientAuth
@@ -119,5 +122,36 @@ func TestClientCertificates(t *testing.T) {
 	}
 	if _, refusal := gate.Admit(request()); refusal == nil || refusal.Status != http.StatusUnauthorized {
 		t.Errorf("without TLS: got %+v", refusal)
+	}
+}
+
+func TestAuthoritiesAreReadAgain(t *testing.T) {
+	ours, theirs := newAuthority(t, "ours"), newAuthority(t, "theirs")
+	definition := ours.definition()
+	path := definition.Settings.(*config.MTLS).CA
+	next, err := os.ReadFile(theirs.definition().Settings.(*config.MTLS).CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := request()
+	leaf, err := x509.ParseCertificate(theirs.client("m", x509.ExtKeyUsageClientAuth, time.Time{}).Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{leaf}}
+	gate := set(t, map[string]config.Security{"machines": definition}).Gate([]string{"machines"})
+	if _, refusal := gate.Admit(r); refusal == nil {
+		t.Error("let in before the file has changed")
+	}
+	if err := os.WriteFile(path, next, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		if _, refusal := gate.Admit(r); refusal == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("not let in 30 s after the file has changed")
+		}
 	}
 }

@@ -7,12 +7,10 @@
 package security
 
 import (
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
 	"reflect"
 	"slices"
 
@@ -22,17 +20,13 @@ import (
 
 // A Set is the security definitions of one configuration. Its methods may be
 // called from any goroutine.
-type Set struct {
-	definitions map[string]*definition
-	authorities *x509.CertPool // of all client certificates; nil if there is no definition for them
-}
+type Set struct{ definitions map[string]*definition }
 
 // A definition is one way to recognise callers.
 type definition struct {
 	name    string
 	desired config.Security
 	checker
-	authorities []byte // PEM, of a definition for client certificates
 }
 
 // A checker looks for one kind of credentials.
@@ -63,46 +57,35 @@ func New(definitions map[string]config.Security, old *Set) (*Set, error) {
 	s := &Set{definitions: make(map[string]*definition, len(definitions))}
 	var errs []error
 	for name, c := range definitions {
-		d, err := s.definition(name, c, old)
+		d, err := newDefinition(name, c, old)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("security.%s: %w", name, err))
 			continue
 		}
 		s.definitions[name] = d
-		if d.authorities != nil {
-			if s.authorities == nil {
-				s.authorities = x509.NewCertPool()
-			}
-			s.authorities.AppendCertsFromPEM(d.authorities)
-		}
 	}
 	return s, errors.Join(errs...)
 }
 
-func (s *Set) definition(name string, c config.Security, old *Set) (*definition, error) {
+func newDefinition(name string, c config.Security, old *Set) (*definition, error) {
+	if same := old.same(name, c); same != nil {
+		return same, nil
+	}
 	d := &definition{name: name, desired: c}
+	var err error
 	switch settings := c.Settings.(type) {
 	case *config.APIKey:
 		d.checker = newAPIKey(settings)
 	case *config.Basic:
 		d.checker = newBasic(settings)
 	case *config.MTLS:
-		pem, err := os.ReadFile(settings.CA)
-		if err != nil {
-			return nil, err
-		}
-		d.authorities = pem
-		d.checker, err = newMTLS(pem)
-		return d, err
+		d.checker, err = newMTLS(settings.CA)
 	case *config.JWT:
-		if same := old.same(name, c); same != nil {
-			return same, nil // with its keys
-		}
 		d.checker = newJWT(settings)
 	default:
-		return nil, fmt.Errorf("found type %q", c.Type)
+		err = fmt.Errorf("found type %q", c.Type)
 	}
-	return d, nil
+	return d, err
 }
 
 // same returns the definition of that name if it is the same, else nil.
@@ -113,9 +96,16 @@ func (s *Set) same(name string, c config.Security) *definition {
 	return s.definitions[name]
 }
 
-// ClientCAs returns who signs client certificates, for a server's TLS, or nil if
-// no definition asks for such.
-func (s *Set) ClientCAs() *x509.CertPool { return s.authorities }
+// WantsCertificates reports whether a definition looks at client certificates, so
+// that a server's TLS must ask for them.
+func (s *Set) WantsCertificates() bool {
+	for _, d := range s.definitions {
+		if _, ok := d.checker.(*mtls); ok {
+			return true
+		}
+	}
+	return false
+}
 
 // Gate returns a gate that lets in who any of the named definitions recognises.
 // Without names it is nil, which lets everybody in.

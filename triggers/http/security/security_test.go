@@ -125,7 +125,7 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	_, err := security.New(map[string]config.Security{
 		"a": {Type: "mtls", Settings: &config.MTLS{CA: "nowhere.pem"}}, "b": {Type: "mtls", Settings: &config.MTLS{CA: "security_test.go"}},
 	}, nil)
-	if err == nil || !strings.Contains(err.Error(), "security.a: open nowhere.pem") || !strings.Contains(err.Error(), "security.b: ca: found no certificate") {
+	if err == nil || !strings.Contains(err.Error(), "security.a: stat nowhere.pem") || !strings.Contains(err.Error(), "security.b: ca: found no certificate") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -21,7 +21,7 @@ import org.apache.activemq.security.AuthenticationUser;
 import org.apache.activemq.security.SimpleAuthenticationPlugin;
 import org.apache.activemq.usage.SystemUsage;
 
-/** ActiveMQ Classic without its web server and Spring: java Broker DATA-FOLDER CERTS-FOLDER STOMP-PORT AMQP-PORT STOMPS-PORT AMQPS-PORT. */
+/** ActiveMQ Classic without its web server and Spring: java Broker DATA-FOLDER CERTS-FOLDER STOMP-PORT AMQP-PORT STOMPS-PORT AMQPS-PORT OPENWIRE-PORT. */
 public class Broker {
   public static void main(String[] args) throws Exception {
     BrokerService broker = new BrokerService();
@@ -41,6 +41,7 @@ public class Broker {
     broker.addConnector("amqp://127.0.0.1:" + args[3]);
     broker.addConnector("stomp+ssl://127.0.0.1:" + args[4]);
     broker.addConnector("amqp+ssl://127.0.0.1:" + args[5]);
+    broker.addConnector("tcp://127.0.0.1:" + args[6]);
     broker.start();
     System.out.println("READY");
     broker.waitUntilStopped();

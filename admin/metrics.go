@@ -1,0 +1,23 @@
+package admin
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+
+	"github.com/fairlead/fairlead/metrics"
+)
+
+// A MetricsWriter is a [Backend] that can be asked for its counters.
+type MetricsWriter interface {
+	// WriteMetrics writes them in the text format of Prometheus.
+	WriteMetrics(ctx context.Context, w io.Writer) error
+}
+
+func scrape(w http.ResponseWriter, r *http.Request, m MetricsWriter) {
+	w.Header().Set("Content-Type", metrics.ContentType)
+	if err := m.WriteMetrics(r.Context(), w); err != nil {
+		slog.DebugContext(r.Context(), "whoever scrapes did not wait", "err", err)
+	}
+}

@@ -1,0 +1,39 @@
+package outbox
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+)
+
+// A cutOff ends a statement when its ctx does, as connections of pgx do, and
+// remembers that. Such a connection is closed afterwards, and looks as if it had
+// been lost.
+type cutOff struct {
+	pgconn.DeadlineContextWatcherHandler
+	done atomic.Bool
+}
+
+// HandleCancel implements [ctxwatch.Handler].
+func (c *cutOff) HandleCancel(ctx context.Context) {
+	c.done.Store(true)
+	c.DeadlineContextWatcherHandler.HandleCancel(ctx)
+}
+
+// cutOffKey finds a connection's cutOff in its custom data.
+const cutOffKey = "fairlead cut off"
+
+func watchCutOff(conn *pgconn.PgConn) ctxwatch.Handler {
+	c := &cutOff{DeadlineContextWatcherHandler: pgconn.DeadlineContextWatcherHandler{Conn: conn.Conn()}}
+	conn.CustomData()[cutOffKey] = c
+	return c
+}
+
+// wasCutOff reports whether a ctx has ended a statement on conn.
+func wasCutOff(conn *pgx.Conn) bool {
+	c, ok := conn.PgConn().CustomData()[cutOffKey].(*cutOff)
+	return ok && c.done.Load()
+}

@@ -1,0 +1,273 @@
+package e2e
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/fairlead/fairlead/admin"
+	"github.com/fairlead/fairlead/framework"
+	"github.com/fairlead/fairlead/framework/host"
+	"github.com/fairlead/fairlead/test/services"
+)
+
+// A loadRig is a host on a real broker, whose trigger t works on numbered messages
+// that are sent all the time, and whose other trigger must not be touched.
+type loadRig struct {
+	*host.Host
+	t       *testing.T
+	objects objects
+	file    string
+
+	mu   sync.Mutex
+	seen map[string]int // how often each number was worked on
+	sent int
+}
+
+// objects are what a test changes in the document.
+type objects struct {
+	link             string // of every connection
+	in, out, trigger string // more, each after a comma
+	queue, function  string
+}
+
+func (o objects) document() string {
+	return fmt.Sprintf(`
+version: 1
+store: none
+connections:
+  in: {%[1]s%[2]s}
+  out: {%[1]s%[3]s}
+  other: {%[1]s}
+triggers:
+  t: {connection: in, queue: %[4]s, function: %[5]s%[6]s}
+  other: {connection: other, queue: %[4]s.other, function: a}
+bindings:
+  out: {connection: out, queue: %[4]s}
+`, o.link, o.in, o.out, o.queue, o.function, o.trigger)
+}
+
+func newLoadRig(t *testing.T, o objects) *loadRig {
+	t.Helper()
+	r := &loadRig{t: t, objects: o, file: filepath.Join(t.TempDir(), "fairlead.yaml"), seen: make(map[string]int)}
+	work := framework.Sink(func(ctx context.Context, n string) error {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.seen[n]++
+		return nil
+	})
+	r.Host = host.New(framework.Functions{"a": work, "b": work})
+	t.Cleanup(func() {
+		if err := r.Stop(context.Background()); err != nil {
+			t.Errorf("Stop: %v", err)
+		}
+	})
+	return r
+}
+
+func (r *loadRig) apply(document string) error {
+	r.t.Helper()
+	if err := os.WriteFile(r.file, []byte(document), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	cfg, err := r.Load(r.file)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return r.Apply(r.t.Context(), cfg)
+}
+
+// trigger returns the status of a trigger.
+func (r *loadRig) trigger(name string) admin.TriggerStatus {
+	r.t.Helper()
+	for _, s := range r.Backend().Status().Triggers {
+		if s.Name == name {
+			return s
+		}
+	}
+	r.t.Fatalf("there is no trigger %s", name)
+	return admin.TriggerStatus{}
+}
+
+// send sends numbered messages until ctx ends.
+func (r *loadRig) send(ctx context.Context) error {
+	for n := 1; ctx.Err() == nil; n++ {
+		text := "text/plain"
+		ev := event.Event{Context: &event.EventContextV1{DataContentType: &text}, DataEncoded: []byte(fmt.Sprint(n))}
+		if err := r.Send(context.Background(), "out", "", ev, framework.SendOptions{}); err != nil {
+			return fmt.Errorf("send %d: %w", n, err)
+		}
+		r.sent = n
+	}
+	return nil
+}
+
+func (r *loadRig) worked() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.seen)
+}
+
+// progressed waits until some more messages have been worked on.
+func (r *loadRig) progressed(why string) {
+	r.t.Helper()
+	r.until(why, r.worked()+100)
+}
+
+func (r *loadRig) until(why string, n int) {
+	r.t.Helper()
+	for deadline := time.Now().Add(patience); r.worked() < n; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("%s: %d messages were worked on, want %d; status: %+v", why, r.worked(), n, r.trigger("t"))
+		}
+	}
+}
+
+// links are the settings of connections to a broker, by kind.
+func links(b services.Broker) map[string]string {
+	account := fmt.Sprintf("user: %s, password: %s", b.User, b.Password)
+	return map[string]string{
+		"amqp":  fmt.Sprintf("type: amqp, url: \"amqp://%s\", %s", b.AMQP, account),
+		"stomp": fmt.Sprintf("type: stomp, url: \"stomp://%s\", %s", b.STOMP, account),
+	}
+}
+
+// TestChangesUnderLoad changes everything that a trigger depends on while messages
+// come: nothing is lost, nothing comes twice, and the other trigger is not touched.
+func TestChangesUnderLoad(t *testing.T) {
+	b := services.Artemis(t)
+	for kind, link := range links(b) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			r := newLoadRig(t, objects{link: link, queue: "q." + rand.Text(), function: "a"})
+			if err := r.apply(r.objects.document()); err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			sent := make(chan error, 1)
+			go func() { sent <- r.send(ctx) }()
+			r.progressed("at first")
+			other := r.trigger("other")
+
+			for _, change := range []struct {
+				what string
+				make func(*objects)
+			}{
+				{"concurrency", func(o *objects) { o.trigger = ", concurrency: 4" }},
+				{"credit", func(o *objects) { o.trigger = ", concurrency: 4, prefetch: 7" }},
+				{"function", func(o *objects) { o.function = "b" }},
+				{"connection of the trigger", func(o *objects) { o.in = ", reconnect: {first: 50ms}" }},
+				{"connection of the binding", func(o *objects) { o.out = ", reconnect: {first: 50ms}" }},
+				{"ordered", func(o *objects) { o.trigger = ", ordered: true" }},
+			} {
+				change.make(&r.objects)
+				began := time.Now()
+				if err := r.apply(r.objects.document()); err != nil {
+					t.Fatalf("%s: %v", change.what, err)
+				}
+				t.Logf("%s: took %v", change.what, time.Since(began).Round(time.Millisecond))
+				r.progressed(change.what)
+			}
+
+			good := r.objects
+			r.objects.link = strings.Replace(link, "password: "+b.Password, "password: geheim", 1)
+			err := r.apply(r.objects.document())
+			if err == nil || !strings.Contains(err.Error(), "connections.in: ") || strings.Contains(err.Error(), "geheim") {
+				t.Errorf("a wrong password: got error %v, want a refusal of connections.in without the password", err)
+			}
+			r.objects = good
+			r.progressed("after a wrong password")
+			if err := errors.Join(r.Pause(t.Context(), "t"), r.Resume(t.Context(), "t")); err != nil {
+				t.Error(err)
+			}
+			r.progressed("after a pause")
+
+			stop()
+			if err := <-sent; err != nil {
+				t.Error(err)
+			}
+			r.until("all that was sent", r.sent)
+			if err := r.Pause(t.Context(), "t"); err != nil { // nothing more comes
+				t.Error(err)
+			}
+			for n := 1; n <= r.sent; n++ {
+				if got := r.seen[fmt.Sprint(n)]; got != 1 {
+					t.Errorf("message %d of %d was worked on %d times, want once", n, r.sent, got)
+				}
+			}
+			t.Logf("%d messages", r.sent)
+			if now := r.trigger("other"); now != other {
+				t.Errorf("the other trigger was touched: got %+v, want %+v", now, other)
+			}
+		})
+	}
+}
+
+// TestChangeOfADurableSubscription changes a trigger on a subscription that one
+// receiver holds: what is published meanwhile is there, and nobody has to wait
+// until the broker forgets the old receiver.
+func TestChangeOfADurableSubscription(t *testing.T) {
+	b := services.Artemis(t)
+	for kind, link := range links(b) {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			r := newLoadRig(t, objects{})
+			topic, id := "topic."+rand.Text(), map[string]string{"amqp": "containerId", "stomp": "clientId"}[kind]+": "+rand.Text()
+			apply := func(trigger string) error {
+				return r.apply(fmt.Sprintf(`
+version: 1
+store: none
+connections: {c: {%s, %s}}
+triggers: {t: {connection: c, topic: %s, function: a, %s}}
+bindings: {out: {connection: c, topic: %s}}
+`, link, id, topic, trigger, topic))
+			}
+			if err := apply("subscription: s"); err != nil {
+				t.Fatal(err)
+			}
+			deadline := time.Now().Add(patience)
+			for ready := false; !ready; ready, _ = r.Ready(t.Context()) {
+				if time.Now().After(deadline) {
+					t.Fatalf("not subscribed: %+v", r.trigger("t"))
+				}
+				time.Sleep(5 * time.Millisecond)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			sent := make(chan error, 1)
+			go func() { sent <- r.send(ctx) }()
+			r.progressed("at first")
+			for n := range 4 {
+				began := time.Now()
+				if err := apply(fmt.Sprintf("subscription: s, prefetch: %d", 5+n)); err != nil {
+					t.Fatal(err)
+				}
+				t.Logf("took %v", time.Since(began).Round(time.Millisecond))
+				r.progressed("another credit")
+			}
+			if err := apply("subscription: s, selector: \"n = 1\""); err == nil || !strings.Contains(err.Error(), "triggers.t: ") {
+				t.Errorf("another selector: got error %v, want a refusal", err)
+			}
+			stop()
+			if err := <-sent; err != nil {
+				t.Error(err)
+			}
+			r.until("all that was sent", r.sent)
+			for n := 1; n <= r.sent; n++ {
+				if got := r.seen[fmt.Sprint(n)]; got != 1 {
+					t.Errorf("message %d of %d was worked on %d times, want once", n, r.sent, got)
+				}
+			}
+		})
+	}
+}
