@@ -16,6 +16,8 @@ import (
 )
 
 // attributes is the "header" column: everything of an event but its id and data.
+// What an event has that was published as data alone is left out, and filled in by
+// complete: it would be half of the row.
 type attributes struct {
 	Source     string         `json:"source,omitempty"`
 	Type       string         `json:"type,omitempty"`
@@ -56,6 +58,22 @@ func attributesOf(ev event.Event) (attributes, error) {
 	}
 	return a, nil
 }
+
+// complete fills in what an event has that says nothing else: the type of plain
+// data, what it was published to as its source, and when.
+func (a *attributes) complete(t target, created time.Time) {
+	a.Type = orDefault(a.Type, connections.PlainType)
+	a.Source = orDefault(a.Source, t.source())
+	if a.Time == "" {
+		a.Time = created.UTC().Format(time.RFC3339Nano)
+	}
+}
+
+// completed is complete in SQL, for the header of a row d that becomes a dead
+// letter; $8 is the kind and $9 the topic.
+const completed = `case when d.header ? 'message' then d.header else jsonb_build_object(
+	'type', '` + connections.PlainType + `', 'source', '/fairlead/' || $8::text || '/' || $9::text,
+	'time', to_char(d.created_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')) || d.header end`
 
 // event is the inverse of attributesOf. The result is a valid CloudEvent as
 // long as id, source and type are there.

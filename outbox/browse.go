@@ -70,13 +70,13 @@ func (s *Store) Browse(ctx context.Context, target string, skip, limit int) (eve
 		if err != nil {
 			return err
 		}
-		events, err = pgx.CollectRows(rows, scanStored)
+		events, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (StoredEvent, error) { return scanStored(row, t) })
 		return err
 	})
 	return events, err
 }
 
-func scanStored(rows pgx.CollectableRow) (e StoredEvent, err error) {
+func scanStored(rows pgx.CollectableRow, t target) (e StoredEvent, err error) {
 	var seq int64
 	var rank, part int
 	var key *string
@@ -93,6 +93,7 @@ func scanStored(rows pgx.CollectableRow) (e StoredEvent, err error) {
 	e.Due, e.Expires = timeOf(due), timeOf(expires)
 	a, err := decodeAttributes(header)
 	if err == nil {
+		a.complete(t, e.Published)
 		e.Event, err = a.event(id, data)
 	}
 	e.Err = err

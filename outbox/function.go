@@ -111,6 +111,7 @@ func (r *row) delivery(t target, trigger string) (*Delivery, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.complete(t, r.created)
 	ev, err := a.event(r.id, r.data)
 	if err != nil {
 		return nil, err

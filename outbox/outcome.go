@@ -99,7 +99,7 @@ where d.ctid = any (array(select r.tid from ` + parkedRows + `)) and (d.owner = 
 ), d as (
 	delete from {schema}.delivery d using o
 	where d.ctid = o.tid and (d.owner = 0 or d.owner = any ($2::int[]))
-	returning d.*, o.attempts, o.error, o.stack
+	returning d.event_id, d.key, d.rank, d.created_at, d.data, d.payload_id, ` + completed + ` as header, o.attempts, o.error, o.stack
 ) insert into {schema}.dead (kind, topic, name, trigger, function, connection, destination, source, event_id, key, rank,
 	attempts, error, stack, created_at, first_at, last_at, header, data)
 select $8, $9, $10, $11, $12, '', $13, coalesce(d.header->>'source', ''), d.event_id, d.key, d.rank,
@@ -110,8 +110,8 @@ from d left join {schema}.payload p on p.id = d.payload_id`
 ), d as (
 	delete from {schema}.parked d using o
 	where d.ctid = o.tid and (d.owner = 0 or d.owner = any ($2::int[]))
-	returning d.queue, d.event_id, d.key, d.rank, d.created_at, d.first_at, d.header, d.data, d.payload_id, d.body_hash, d.source,
-		o.attempts, o.error, o.stack
+	returning d.queue, d.event_id, d.key, d.rank, d.created_at, d.first_at, ` + completed + ` as header, d.data, d.payload_id, d.body_hash,
+		d.source, o.attempts, o.error, o.stack
 ) insert into {schema}.dead (kind, topic, name, trigger, function, connection, destination, source, event_id, body_hash, key, rank,
 	attempts, error, stack, created_at, first_at, last_at, header, data)
 select $8, $9, $10, $11, $12, coalesce(d.header->'message'->>'connection', ''), coalesce(d.header->'message'->>'from', $13),

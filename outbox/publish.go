@@ -12,7 +12,6 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/fairlead/fairlead/connections"
 	"github.com/fairlead/fairlead/framework"
 )
 
@@ -181,16 +180,7 @@ func (p *publication) setHeader(ev event.Event, o framework.PublishOptions) erro
 		return err
 	}
 	a.setHeader(o.Header)
-	if a.Type == "" {
-		a.Type = connections.PlainType
-	}
-	if a.Source == "" {
-		a.Source = p.target.source()
-	}
-	p.source = a.Source
-	if a.Time == "" {
-		a.Time = p.created.UTC().Format(time.RFC3339Nano)
-	}
+	p.source = orDefault(a.Source, p.target.source())
 	p.header, err = a.encode()
 	if err != nil {
 		return framework.Terminal(fmt.Errorf("encode attributes: %w", err))
