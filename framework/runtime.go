@@ -89,5 +89,16 @@ func (inv *Invocation) Fault() error {
 // autoAccept: false.
 func NewOrigin(settle func(context.Context, Outcome) error) *Origin { return &Origin{settle: settle} }
 
+// Later makes fill complete the origin when somebody asks for it by [Source], for
+// what costs more than most functions need. It is called once, before the origin
+// is shared.
+func (o *Origin) Later(fill func(*Origin)) { o.later = fill }
+
+func (o *Origin) complete() {
+	if o.later != nil {
+		o.asked.Do(func() { o.later(o) })
+	}
+}
+
 // Settled reports whether Settle was called.
 func (o *Origin) Settled() bool { return o.settled.Load() }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"sync"
 	"sync/atomic"
 )
 
@@ -71,6 +72,9 @@ type Origin struct {
 
 	settle  func(context.Context, Outcome) error
 	settled atomic.Bool
+
+	later func(*Origin) // see Later
+	asked sync.Once
 }
 
 // A Caller is who called by HTTP.
@@ -84,6 +88,7 @@ type Caller struct {
 // never nil: outside a running function it returns an empty Origin.
 func Source(ctx context.Context) *Origin {
 	if inv := FromContext(ctx); inv != nil && inv.Source != nil {
+		inv.Source.complete()
 		return inv.Source
 	}
 	return new(Origin)

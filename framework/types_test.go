@@ -38,3 +38,21 @@ func TestTypesOf(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOriginIsCompletedOnce(t *testing.T) {
+	calls := 0
+	o := &framework.Origin{Trigger: "t"}
+	o.Later(func(o *framework.Origin) { calls++; o.Path = map[string]string{"id": "7"} })
+	ctx := framework.NewContext(t.Context(), &framework.Invocation{Source: o})
+	if calls != 0 {
+		t.Error("it was completed before somebody asked")
+	}
+	for range 2 {
+		if got := framework.Source(ctx); got.Path["id"] != "7" || got.Trigger != "t" {
+			t.Errorf("got %+v", got.Path)
+		}
+	}
+	if calls != 1 {
+		t.Errorf("it was completed %d times", calls)
+	}
+}

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -50,6 +51,10 @@ type Subscription struct {
 	// period is over.
 	Handle func(ctx context.Context, d *Delivery) error
 
+	// Bury, if set, takes what failed for good with err instead of the store's own
+	// dead letters. An error pauses the subscription.
+	Bury func(ctx context.Context, d *Delivery, err error) error
+
 	// Stack returns the stack of a panic in an error of Handle, if there is one.
 	Stack func(error) string
 
@@ -83,9 +88,23 @@ func (s *Store) Subscribe(sub Subscription) (*Consumer, error) {
 		if err != nil {
 			return framework.Terminal(fmt.Errorf("stored event: %w", err))
 		}
-		return s.guard(ctx, r, d.Received(), func() error { return sub.Handle(ctx, d) })
+		err = s.guard(ctx, r, d.Received(), func() error { return sub.Handle(ctx, d) })
+		if sub.Bury == nil || !c.fatal(ctx, r, err) {
+			return err
+		}
+		d.Attempt = r.attempts + 1
+		if err := sub.Bury(ctx, d, err); err != nil {
+			return fmt.Errorf("dead letter %w: %w", framework.ErrUnavailable, err)
+		}
+		return nil
 	})
 	return c, nil
+}
+
+// fatal reports whether a row is not tried again after err.
+func (c *Consumer) fatal(ctx context.Context, r *row, err error) bool {
+	return err != nil && ctx.Err() == nil && !errors.Is(err, framework.ErrUnavailable) &&
+		(framework.IsTerminal(err) || c.retry.Exhausted(r.attempts+1))
 }
 
 func (s *Store) newConsumer(kind, topic, name string, concurrency int, log *slog.Logger) *Consumer {

@@ -3,7 +3,6 @@ package outbox
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -113,23 +112,21 @@ func (s *Store) Retries(r Retries) (*Consumer, error) {
 		if err != nil {
 			return framework.Terminal(fmt.Errorf("stored message: %w", err))
 		}
-		return s.guard(ctx, row, l.Received(), func() error { return r.handle(ctx, l, c.stack) })
+		err = s.guard(ctx, row, l.Received(), func() error { return r.Handle(ctx, l) })
+		if r.Bury == nil || !c.fatal(ctx, row, err) {
+			return err
+		}
+		l.Attempts = row.attempts + 1
+		return r.bury(ctx, l, err)
 	})
 	return c, nil
 }
 
-func (r *Retries) handle(ctx context.Context, l *Letter, stack func(error) string) error {
-	err := r.Handle(ctx, l)
-	if err == nil || r.Bury == nil || ctx.Err() != nil || errors.Is(err, framework.ErrUnavailable) {
-		return err
-	}
-	l.Attempts++
-	if !framework.IsTerminal(err) && !r.Retry.Exhausted(l.Attempts) {
-		return err
-	}
+// bury hands over what failed with err for good.
+func (r *Retries) bury(ctx context.Context, l *Letter, err error) error {
 	l.Cause, l.Last = err.Error(), time.Now()
-	if stack != nil {
-		l.Stack = stack(err)
+	if r.Stack != nil {
+		l.Stack = r.Stack(err)
 	}
 	if l.First.IsZero() {
 		l.First = l.Last

@@ -154,7 +154,8 @@ func (s *Store) connect(ctx context.Context) (*pools, error) {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if s.status.set(Waiting, err) {
+		s.status.set(Waiting, err)
+		if try == 1 {
 			s.log.Warn("store not connected", "err", err)
 		}
 		if err := sleep(ctx, backOff(try)); err != nil {

@@ -43,12 +43,16 @@ func TestStoreIsAwayAtTheStart(t *testing.T) {
 	var away atomic.Bool
 	away.Store(true)
 	url := services.Postgres(t)
+	said := make(lines, 100)
 	s, _ := startStop(t, Config{Locate: func(context.Context) (string, error) {
 		if away.Load() {
 			return "", errors.New("still starting")
 		}
 		return url, nil
-	}, Log: slog.New(slog.DiscardHandler)})
+	}, Log: slog.New(slog.NewTextHandler(said, nil))})
+	if line := receive(t, said); !strings.Contains(line, "store not connected") || !strings.Contains(line, "still starting") {
+		t.Errorf("it said %q, want that the store is not connected, and why", line)
+	}
 	await(t, "it says why", func() bool { return s.Status().Err != nil })
 	if s.Ready() || s.Status().State != Waiting {
 		t.Errorf("got ready %v and %+v, want waiting", s.Ready(), s.Status())
@@ -77,6 +81,17 @@ func TestStoreIsAwayAtTheStart(t *testing.T) {
 	if !s.Ready() || s.Status().State != Running || s.Status().Replica == 0 {
 		t.Errorf("got ready %v and %+v, want running", s.Ready(), s.Status())
 	}
+}
+
+// lines are what a log says, a line each, as far as there is room.
+type lines chan string
+
+func (l lines) Write(b []byte) (int, error) {
+	select {
+	case l <- string(b):
+	default:
+	}
+	return len(b), nil
 }
 
 // Nobody listens at the address: publishing ends with the caller's ctx.

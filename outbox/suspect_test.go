@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -108,6 +109,61 @@ func TestEventThatKillsItsProcess(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What kills its process is handed to Bury like everything else that failed for good.
+func TestEventThatKillsIsBuried(t *testing.T) {
+	t.Parallel()
+	s, pool := effects(t)
+	if _, err := s.Publish(t.Context(), "deadly", data(t, "poison"), framework.PublishOptions{ID: "1"}); err != nil {
+		t.Fatal(err)
+	}
+	l := letterOf(t, "in", "1", "poison")
+	if err := s.Park(t.Context(), l, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{ // two claims whose process died, one of them marked
+		`update fairlead.delivery set claims = 2`,
+		`update fairlead.parked set claims = 2`,
+		`insert into fairlead.ledger (trigger, source, event_id, kills)
+			select 'deadly', header->>'source', event_id, 1 from fairlead.delivery union all select 'in', source, event_id, 1 from fairlead.parked`,
+	} {
+		if _, err := pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	buried := make(chan string, 2)
+	subscribe(t, s, Subscription{
+		Target: "deadly",
+		Handle: func(context.Context, *Delivery) error { t.Error("the function ran"); return nil },
+		Bury: func(_ context.Context, d *Delivery, err error) error {
+			buried <- fmt.Sprintf("%s after %d attempts: %v", d.Event.Data(), d.Attempt, err)
+			return nil
+		},
+	})
+	want := "poison after 2 attempts: the process died 2 times while the function worked on it"
+	if got := receive(t, buried); got != want {
+		t.Errorf("published: got %q, want %q", got, want)
+	}
+	c, err := s.Retries(Retries{
+		Trigger: "in", Function: "f", Grace: time.Second,
+		Handle: func(context.Context, *Letter) error { t.Error("the function ran"); return nil },
+		Bury: func(_ context.Context, l *Letter) error {
+			buried <- fmt.Sprintf("%s after %d attempts: %s", l.Message.Body, l.Attempts, l.Cause)
+			return nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	background(t, c.Run)
+	want = fmt.Sprintf("poison after %d attempts: the process died 2 times while the function worked on it", l.Attempts+2)
+	if got := receive(t, buried); got != want {
+		t.Errorf("parked: got %q, want %q", got, want)
+	}
+	await(t, "nothing is left", func() bool {
+		return one[int](t, pool, `select (select count(*) from fairlead.delivery) + (select count(*) from fairlead.parked) + (select count(*) from fairlead.dead)`) == 0
+	})
 }
 
 // run runs a process until it dies, or until all is done, and ends its lease.

@@ -146,12 +146,9 @@ func encodedParts(v []byte) [][]byte {
 	for range count {
 		var n int
 		if array {
-			n, err = walkBytes(each[0], body, 0, isKey)
+			n, _ = size(each[0], body) // as span found it
 		} else {
-			n, err = span(body, 0)
-		}
-		if err != nil {
-			break
+			n = length(body)
 		}
 		parts = append(parts, slices.Concat(each, body[:n]))
 		body = body[n:]

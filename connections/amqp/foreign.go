@@ -33,10 +33,11 @@ func presentable(message []byte) (instead []byte, why error) {
 	}
 	var p present
 	for rest := message; len(rest) > 0; {
-		n, err := p.value(rest, 0, true)
+		n, err := span(rest, 0)
 		if err != nil {
 			return envelope(message, err), err
 		}
+		p.value(rest[:n], true)
 		rest = rest[n:]
 	}
 	if err := decodable(p.out); err != nil {
@@ -48,28 +49,21 @@ func presentable(message []byte) (instead []byte, why error) {
 	return p.out, nil
 }
 
-// value appends the first value of b, and returns how many bytes that has. The
-// description of a section is go-amqp's own, and so are the keys of one that is
-// no body.
-func (p *present) value(b []byte, depth int, section bool) (int, error) {
-	n, err := span(b, depth)
-	if err != nil {
-		return 0, err
-	}
-	v := b[:n]
+// value appends v, which span has found to be well. The description of a section is
+// go-amqp's own, and so are the keys of one that is no body.
+func (p *present) value(v []byte, section bool) {
 	switch code := v[0]; {
-	case code == described:
-		return n, p.described(v, depth, section)
+	case code == described && section:
+		p.section(v)
 	case isList(code):
-		return n, p.parts(v, longList, depth, false)
+		p.parts(v, longList, false)
 	case isMap(code):
-		return n, p.parts(v, longMap, depth, section)
+		p.parts(v, longMap, section)
 	case isArray(code) && !knownArray(v), !isArray(code) && kind(code) == 0, isSymbol(code):
 		p.opaque(v)
 	default:
 		p.out = append(p.out, v...)
 	}
-	return n, nil
 }
 
 // opaque appends what stands for v.
@@ -82,68 +76,42 @@ func (p *present) opaque(v []byte) {
 	p.out = append(p.out, v...)
 }
 
-// described appends a section, or what stands for another described value.
-func (p *present) described(v []byte, depth int, section bool) error {
-	if !section {
-		p.opaque(v)
-		return nil
-	}
-	n, err := span(v[1:], depth+1)
-	if err != nil {
-		return err
-	}
-	p.out = append(p.out, v[:1+n]...)
-	body := v[n] == valueSection || v[n] == sequenceSection
-	_, err = p.value(v[1+n:], depth+1, !body)
-	return err
+func (p *present) section(v []byte) {
+	n := 1 + length(v[1:])
+	p.out = append(p.out, v[:n]...)
+	body := v[n-1] == valueSection || v[n-1] == sequenceSection
+	p.value(v[n:], !body)
 }
 
 // parts appends a list or a map with that constructor. The keys of a section are
 // left as they are.
-func (p *present) parts(v []byte, constructor byte, depth int, section bool) error {
-	count, body, err := compound(v[0], v[1:])
-	if err != nil {
-		return err
-	}
+func (p *present) parts(v []byte, constructor byte, section bool) {
+	count, body, _ := compound(v[0], v[1:]) // as span found it
 	isMap := constructor == longMap
 	inner := present{out: slices.Grow([]byte(nil), len(body))}
 	for i := range count {
-		if isMap && i%2 == 0 && !section {
-			if !isKey(body) || isSymbol(body[0]) {
-				p.opaque(v)
-				return nil
-			}
-		}
-		var n int
-		if isMap && i%2 == 0 {
-			n, err = inner.key(body, depth+1)
-		} else {
-			n, err = inner.value(body, depth+1, false)
-		}
-		if err != nil {
-			return err
+		n := length(body)
+		key := isMap && i%2 == 0
+		switch {
+		case key && !section && (!isKey(body) || isSymbol(body[0])):
+			p.opaque(v)
+			return
+		case key:
+			inner.out = append(inner.out, body[:n]...)
+		default:
+			inner.value(body[:n], false)
 		}
 		body = body[n:]
 	}
 	if !inner.changed {
 		p.out = append(p.out, v...)
-		return nil
+		return
 	}
 	p.changed = true
 	p.out = append(p.out, constructor)
 	p.out = binary.BigEndian.AppendUint32(p.out, uint32(4+len(inner.out)))
 	p.out = binary.BigEndian.AppendUint32(p.out, uint32(count))
 	p.out = append(p.out, inner.out...)
-	return nil
-}
-
-// key appends the first value of b as it is.
-func (p *present) key(b []byte, depth int) (int, error) {
-	n, err := span(b, depth)
-	if err == nil {
-		p.out = append(p.out, b[:n]...)
-	}
-	return n, err
 }
 
 // knownArray says that go-amqp decodes the array.
@@ -215,11 +183,8 @@ func nativeValue(v any) any {
 func decoded(v []byte) any {
 	switch code := v[0]; {
 	case code == described:
-		n, err := span(v[1:], 0)
-		if err != nil {
-			return Encoded(v)
-		}
-		return Described{decoded(v[1 : 1+n]), decoded(v[1+n:])}
+		n := 1 + length(v[1:])
+		return Described{decoded(v[1:n]), decoded(v[n:])}
 	case isList(code):
 		list := []any{}
 		for _, part := range encodedParts(v) {

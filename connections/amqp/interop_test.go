@@ -238,3 +238,36 @@ func TestProtonRequest(t *testing.T) {
 		}
 	})
 }
+
+func TestProtonSelects(t *testing.T) {
+	peer := proton(t)
+	eachBroker(t, func(t *testing.T, broker services.Broker) {
+		queue := newQueue()
+		var batch []connections.Message
+		for _, colour := range []string{"blue", "red"} {
+			batch = append(batch, connections.Message{Body: []byte(colour), Text: true, Header: map[string]any{"colour": colour}})
+		}
+		send(t, dial(t, settings(broker)), queueTarget(queue), batch...)
+		if got := peer(t, broker, "select", queue); !strings.HasPrefix(got[0], "'red' ") {
+			t.Errorf("got %q, want the red one", got)
+		}
+	})
+}
+
+func TestProtonSubscribes(t *testing.T) {
+	peer := proton(t)
+	eachBroker(t, func(t *testing.T, broker services.Broker) {
+		topic := newTopic(broker)
+		address := topic
+		if broker.Name == "classic" {
+			address = "topic://" + topic
+		}
+		peer(t, broker, "subscribe", address)
+		send(t, dial(t, settings(broker)), topicTarget(topic), text("1"))
+		send(t, dial(t, settings(broker)), anyTarget("topic:"+topic), text("2"))
+		got := peer(t, broker, "resume", address)
+		if len(got) != 2 || !strings.HasPrefix(got[0], "'1' ") || !strings.HasPrefix(got[1], "'2' ") {
+			t.Errorf("got %q, want what was sent while it was away", got)
+		}
+	})
+}

@@ -82,6 +82,10 @@ func TestPresettledSend(t *testing.T) {
 		send(t, conn, target, text("1"), text("2"))
 		take(t, r, "1")
 		take(t, r, "2")
+		anywhere := anyTarget(newQueue())
+		anywhere.Presettled = true
+		send(t, conn, anywhere, text("3"))
+		take(t, receiver(t, conn, queueSource(anywhere.Queue), 1), "3")
 		if broker.Name == "artemis" {
 			limitQueue(t, broker, queue)
 			s := check(conn.Sender(within(t), target))(t)

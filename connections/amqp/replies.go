@@ -80,6 +80,12 @@ func (r *replies) find(replyTo string) (address string, kind int8, err error) {
 		}
 		return at[len(at)-1], jmsTemporaryQueue, nil
 	}
+	switch { // Classic
+	case strings.HasPrefix(replyTo, "temp-queue://"):
+		return replyTo, jmsTemporaryQueue, nil
+	case strings.HasPrefix(replyTo, "temp-topic://"):
+		return replyTo, jmsTemporaryTopic, nil
+	}
 	if topic, ok := strings.CutPrefix(replyTo, topicPrefix); ok {
 		return topic, jmsTopic, nil
 	}

@@ -34,12 +34,12 @@ func (c *conn) Sender(ctx context.Context, target any) (connections.Sender, erro
 
 // open finds a way to the target. The relay is for the addresses of bindings that
 // have none of their own. A native one is left to a link, which can tell the
-// broker what it is.
+// broker what it is, and so is what nobody confirms: the relay may not know the node.
 func (s *sender) open(ctx context.Context) (err error) {
 	if s.name == "" { // a broker takes that for a link to anywhere
 		return &connections.SettingError{Field: "queue", Want: "the name of a queue, or topic with one of a topic"}
 	}
-	if s.target.each && !s.target.Native {
+	if s.target.each && !s.target.Native && !s.target.Presettled {
 		s.node = nodeOf(s.conn.client, &s.target.Destination, s.target.Capabilities)
 		if s.relay, err = s.conn.relay(ctx); s.relay != nil || err != nil {
 			return opening(err)

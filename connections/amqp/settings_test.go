@@ -167,6 +167,8 @@ func TestCheckSource(t *testing.T) {
 		{"durable without containerId", Connection{}, Source{Destination: topic, Subscription: "s"}, []string{"subscription"}},
 		{"shared", Connection{}, Source{Destination: topic, Subscription: "s", Shared: true}, nil},
 		{"shared, not named", Connection{}, Source{Destination: topic, Shared: true}, []string{"shared"}},
+		{"dynamic", Connection{}, Source{Destination: queue, Dynamic: true}, nil},
+		{"dynamic topic", Connection{}, Source{Destination: topic, Dynamic: true}, []string{"dynamic"}},
 		{"subscription to a queue", named, Source{Destination: queue, Subscription: "s"}, []string{"subscription"}},
 	} {
 		err := Driver().CheckSource(&tt.connection, &tt.source)
@@ -184,6 +186,8 @@ func TestCheckTarget(t *testing.T) {
 		"open":  {Target{}, nil},
 		"queue": {Target{Destination: connections.Destination{Queue: "q"}}, nil},
 		"both":  {Target{Destination: connections.Destination{Queue: "q", Topic: "t"}}, []string{"queue"}},
+		"map":   {Target{JMS: "map", Presettled: true, ReplyTo: "dynamic:a"}, nil},
+		"text":  {Target{JMS: "text"}, []string{"jms"}},
 	} {
 		if diff := cmp.Diff(tt.want, fields(Driver().CheckTarget(&Connection{}, &tt.target))); diff != "" {
 			t.Errorf("%s: wrong fields (-want +got):\n%s", name, diff)

@@ -210,6 +210,17 @@ func size(code byte, b []byte) (int, error) {
 	return n, nil
 }
 
+// length returns how many bytes the first value in b has, which span has found to
+// be well.
+func length(b []byte) int {
+	if b[0] == described {
+		n := 1 + length(b[1:])
+		return n + length(b[n:])
+	}
+	n, _ := size(b[0], b[1:])
+	return 1 + n
+}
+
 // compound returns how many values a list, map or array says it has, and the
 // bytes that they are in.
 func compound(code byte, b []byte) (count int, body []byte, err error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -51,6 +52,8 @@ func (h *Host) Apply(ctx context.Context, cfg *config.Config) error {
 	if h.stopped.Load() {
 		return errStopped
 	}
+	ctx, cancel := h.untilHalted(ctx)
+	defer cancel()
 	if h.now != nil && len(config.Diff(h.now.cfg, cfg)) == 0 {
 		h.now.cfg = cfg // what it stands for is the same, how it is written may differ
 		h.config.Store(cfg)
@@ -71,6 +74,16 @@ func (h *Host) Apply(ctx context.Context, cfg *config.Config) error {
 		h.forgetPauses()
 	}
 	return err
+}
+
+// untilHalted returns ctx for a change, which ends when the host begins to stop.
+func (h *Host) untilHalted(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(h.changes, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
 }
 
 // prepare returns what cfg makes run. It changes nothing that runs.
@@ -292,10 +305,10 @@ func (h *Host) replace(ctx context.Context, specs map[string]triggerSpec) ([]*ru
 	}
 	var errs []error
 	for _, t := range stopping {
-		errs = append(errs, t.wait(ctx))
+		errs = append(errs, h.leave(ctx, t))
 	}
 	for name, s := range specs {
-		if next[name] != nil {
+		if next[name] != nil || h.changes.Err() != nil {
 			continue
 		}
 		t, err := h.start(s)
@@ -311,6 +324,17 @@ func (h *Host) replace(ctx context.Context, specs map[string]triggerSpec) ([]*ru
 	}
 	h.setTriggers(next)
 	return started, errors.Join(errs...)
+}
+
+// leave waits until a trigger that was cancelled has drained. If ctx ends first,
+// Stop waits for the rest.
+func (h *Host) leave(ctx context.Context, t *runningTrigger) error {
+	h.leaving = slices.DeleteFunc(h.leaving, (*runningTrigger).ended)
+	err := t.wait(ctx)
+	if !t.ended() {
+		h.leaving = append(h.leaving, t)
+	}
+	return err
 }
 
 // outputs is where functions send to: the bindings, and the sending side of each

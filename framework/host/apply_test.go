@@ -344,3 +344,39 @@ func TestPause(t *testing.T) {
 		}
 	})
 }
+
+// TestStopInTheMiddleOfAChange stops a host while a change waits for a call: the
+// change ends at once, and Stop waits for the call.
+func TestStopInTheMiddleOfAChange(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		gate, done := make(chan struct{}), false
+		r := newRig(t, framework.Functions{"f": framework.Sink(func(context.Context, string) error {
+			<-gate
+			done = true
+			return nil
+		})})
+		r.apply(oneTrigger)
+		r.put("in", "1")
+		synctest.Wait()
+		applied := make(chan error, 1)
+		go func() {
+			applied <- r.Apply(context.Background(), r.parse(strings.ReplaceAll(oneTrigger, "queue: in", "queue: in, prefetch: 5")))
+		}()
+		synctest.Wait()
+		stopped := make(chan error, 1)
+		go func() { stopped <- r.Stop(context.Background()) }()
+		synctest.Wait()
+		if err := <-applied; err == nil {
+			t.Error("got no error from a change that was cut short")
+		}
+		select {
+		case err := <-stopped:
+			t.Fatalf("Stop returned %v while a call runs", err)
+		default:
+		}
+		close(gate)
+		if err := <-stopped; err != nil || !done {
+			t.Errorf("Stop: got error %v, and the call was done: %t", err, done)
+		}
+	})
+}

@@ -43,14 +43,14 @@ type Host struct {
 	http       atomic.Pointer[gateway]
 	started    time.Time
 
-	origin   origin             // what the configuration was read from
-	watching context.CancelFunc // ends the watch; nil: there is none
-	watched  chan struct{}      // closed when the watch has ended
+	origin   origin        // what the configuration was read from
+	watched  chan struct{} // closed when the watch has ended; nil: there is none
 	progress progress
 	retiring sync.WaitGroup // connections that nothing new is sent over
 
 	changing sync.Mutex          // serialises Apply, Connect, Pause, Resume and Stop
 	now      *state              // what runs; nil before Apply; guarded by changing
+	leaving  []*runningTrigger   // that did not drain in time; guarded by changing
 	paused   map[string]bool     // triggers that an operator paused; guarded by changing
 	embedded map[string]bool     // types whose development broker was started; guarded by changing
 	serving  map[string]*service // guarded by changing
@@ -63,6 +63,9 @@ type Host struct {
 
 	mu      sync.Mutex
 	running map[string]*runningTrigger // replaced, never changed
+
+	changes context.Context // ends when the host begins to stop: a change that is under way ends early
+	halt    context.CancelFunc
 
 	life context.Context // ends when the host is stopped; development brokers live by it
 	end  context.CancelFunc
@@ -80,6 +83,7 @@ func New(functions ...framework.Functions) *Host {
 	h.log = slog.Default()
 	h.started = time.Now()
 	h.life, h.end = context.WithCancel(context.Background())
+	h.changes, h.halt = context.WithCancel(h.life)
 	h.background.init(h.life)
 	var errs []error
 	for _, set := range functions {
@@ -136,7 +140,10 @@ func (h *Host) Stop(ctx context.Context) error {
 	if h.stopped.Swap(true) {
 		return nil
 	}
-	h.stopWatching()
+	h.halt()
+	if h.watched != nil {
+		<-h.watched
+	}
 	h.changing.Lock()
 	defer h.changing.Unlock()
 	err := h.drain(ctx)
@@ -149,7 +156,7 @@ func (h *Host) Stop(ctx context.Context) error {
 
 // drain stops every trigger and waits for what runs.
 func (h *Host) drain(ctx context.Context) error {
-	running := h.triggers()
+	running := slices.AppendSeq(h.leaving, maps.Values(h.triggers()))
 	for _, t := range running {
 		t.cancel()
 	}

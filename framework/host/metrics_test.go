@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
@@ -171,6 +172,17 @@ func TestTheManagementAPIHasMetricsBehindItsToken(t *testing.T) {
 		api.ServeHTTP(w, req)
 		if w.Code != want || want == 200 && scrape(t, w.Body)["fairlead_config_generation"] != 0 {
 			t.Errorf("token %q: got %d", token, w.Code)
+		}
+	}
+}
+
+// BenchmarkMeter measures what counting adds to a call.
+func BenchmarkMeter(b *testing.B) {
+	var m meters
+	f := m.wrap("f", func(context.Context, event.Event) (*event.Event, error) { return nil, nil })
+	for b.Loop() {
+		if _, err := f(b.Context(), event.Event{}); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -45,8 +45,10 @@ func (h *Host) setPaused(ctx context.Context, trigger string, paused bool) error
 	if t.paused == paused {
 		return nil
 	}
+	ctx, cancel := h.untilHalted(ctx)
+	defer cancel()
 	t.cancel()
-	err := t.wait(ctx)
+	err := h.leave(ctx, t)
 	if paused {
 		h.paused[trigger] = true
 	} else {

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,7 +83,7 @@ func steps(old, new *config.Config) []admin.Step {
 			all = append(all, admin.Step{Kind: triggersKind, Name: name, Action: admin.Restarted, Effect: drained + ", because of " + cause(changes, t)})
 		}
 	}
-	slices.SortStableFunc(all, func(a, b admin.Step) int { return strings.Compare(a.Kind, b.Kind) })
+	slices.SortStableFunc(all, func(a, b admin.Step) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name)) })
 	return all
 }
 

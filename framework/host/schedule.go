@@ -122,8 +122,13 @@ func (t *timer) attempt(ctx context.Context, d *outbox.Delivery) error {
 	defer t.inFlight.Add(-1)
 	s, function := t.spec, t.spec.trigger.Function
 	err := t.host.deliver(ctx, d, function, "", s.timeout)
-	if buried := t.host.orBury(ctx, d, function, s.deadLetter, s.retry, err); buried != nil {
-		return buried
+	bury := t.host.buried(function, s.deadLetter)
+	if bury == nil || err == nil || ctx.Err() != nil || errors.Is(err, framework.ErrUnavailable) ||
+		!framework.IsTerminal(err) && !s.retry.Exhausted(d.Attempt) {
+		return err
+	}
+	if failed := bury(ctx, d, err); failed != nil {
+		return fmt.Errorf("dead letter %w: %w", framework.ErrUnavailable, failed)
 	}
 	return err
 }

@@ -84,8 +84,9 @@ func (h *Host) published(cfg *config.Config, s *storage, function string) servic
 	return serviceSpec{d, func() (*outbox.Consumer, error) {
 		return s.Subscribe(outbox.Subscription{
 			Target: function, Concurrency: d.concurrency, Retry: d.retry, Grace: d.grace, Stack: stackOf, Log: h.log,
+			Bury: h.buried(function, d.deadLetter),
 			Handle: func(ctx context.Context, ev *outbox.Delivery) error {
-				return h.orBury(ctx, ev, function, d.deadLetter, d.retry, h.deliver(ctx, ev, function, "", h.timeout(function)))
+				return h.deliver(ctx, ev, function, "", h.timeout(function))
 			},
 		})
 	}}
@@ -118,16 +119,26 @@ func (h *Host) deliver(ctx context.Context, d *outbox.Delivery, function, format
 	return err
 }
 
-// orBury sends an event that failed for good to the binding that takes dead
-// letters, if one does; else they are the store's, as its error says.
-func (h *Host) orBury(ctx context.Context, d *outbox.Delivery, function, deadLetter string, retry framework.RetryPolicy, err error) error {
-	if err == nil || deadLetter == "" || deadLetter == storeName || ctx.Err() != nil || errors.Is(err, framework.ErrUnavailable) ||
-		!framework.IsTerminal(err) && !retry.Exhausted(d.Attempt) {
-		return err
+// buried returns what sends events that failed for good to the binding that takes
+// the dead letters; nil if the store does.
+func (h *Host) buried(function, deadLetter string) func(context.Context, *outbox.Delivery, error) error {
+	if deadLetter == "" || deadLetter == storeName {
+		return nil
 	}
-	m, encodeErr := connections.Encode(d.Event)
-	if encodeErr != nil {
-		return errors.Join(err, encodeErr)
+	return func(ctx context.Context, d *outbox.Delivery, cause error) error {
+		m, err := publishedLetter(d, function, cause)
+		if err != nil {
+			return err
+		}
+		return h.buryAt(ctx, deadLetter, m)
+	}
+}
+
+// publishedLetter is a published event as a dead letter on a broker.
+func publishedLetter(d *outbox.Delivery, function string, cause error) (connections.Message, error) {
+	m, err := connections.Encode(d.Event)
+	if err != nil {
+		return m, err
 	}
 	for name, v := range d.Header {
 		if _, ok := m.Header[name]; !ok {
@@ -136,15 +147,12 @@ func (h *Host) orBury(ctx context.Context, d *outbox.Delivery, function, deadLet
 	}
 	l := triggers.Letter{
 		Trigger: d.Trigger, Function: function, Destination: d.Target, Message: m, Event: d.Event,
-		Cause: err, Attempts: d.Attempt, First: d.First, Last: time.Now(),
+		Cause: cause, Attempts: d.Attempt, First: d.First, Last: time.Now(),
 	}
 	if l.First.IsZero() {
 		l.First = l.Last
 	}
-	if err := h.buryAt(ctx, deadLetter, l.OnBroker()); err != nil {
-		return fmt.Errorf("dead letter %w: %w", framework.ErrUnavailable, err)
-	}
-	return nil
+	return l.OnBroker(), nil
 }
 
 // relay is the service that sends what is staged under a name.

@@ -110,6 +110,16 @@ func (t *runningTrigger) wait(ctx context.Context) error {
 	}
 }
 
+// ended reports whether nothing of the trigger runs any more.
+func (t *runningTrigger) ended() bool {
+	select {
+	case <-t.done:
+		return true
+	default:
+		return false
+	}
+}
+
 // Status returns how the trigger is doing now.
 func (t *runningTrigger) Status() triggers.Status {
 	s := t.status()
@@ -169,8 +179,9 @@ func (h *Host) consumer(s triggerSpec, broker *triggers.Trigger) (*outbox.Consum
 		return s.store.Subscribe(outbox.Subscription{
 			Target: "topic:" + t.Topic, Trigger: s.Name, Function: t.Function,
 			Concurrency: t.Concurrency, Retry: s.retry, Grace: s.grace, Stack: stackOf, Log: h.log,
+			Bury: h.buried(t.Function, s.deadLetter),
 			Handle: func(ctx context.Context, d *outbox.Delivery) error {
-				return h.orBury(ctx, d, t.Function, s.deadLetter, s.retry, h.deliver(ctx, d, t.Function, t.Format, s.timeout))
+				return h.deliver(ctx, d, t.Function, t.Format, s.timeout)
 			},
 		})
 	}

@@ -31,21 +31,12 @@ func (h *Host) watch(apply func(*config.Config) error) {
 	if cfg.File == "" || !regular(cfg.File) {
 		return
 	}
-	ctx, cancel := context.WithCancel(h.life)
-	h.watching, h.watched = cancel, make(chan struct{})
+	h.watched = make(chan struct{})
 	w := &watcher{host: h, apply: apply}
 	go func() {
 		defer close(h.watched)
-		w.run(ctx)
+		w.run(h.changes)
 	}()
-}
-
-// stopWatching ends the watch, and waits for what it is doing.
-func (h *Host) stopWatching() {
-	if h.watching != nil {
-		h.watching()
-		<-h.watched
-	}
 }
 
 // regular reports whether path is a file that can be read as often as one likes.

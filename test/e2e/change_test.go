@@ -35,9 +35,9 @@ type loadRig struct {
 
 // objects are what a test changes in the document.
 type objects struct {
-	link             string // of every connection
-	in, out, trigger string // more, each after a comma
-	queue, function  string
+	in, out, other string // settings of the connections
+	queue, from    string // where is sent to, and where t receives from
+	trigger        string // more of t
 }
 
 func (o objects) document() string {
@@ -45,15 +45,15 @@ func (o objects) document() string {
 version: 1
 store: none
 connections:
-  in: {%[1]s%[2]s}
-  out: {%[1]s%[3]s}
-  other: {%[1]s}
+  in: {%s}
+  out: {%s}
+  other: {%s}
 triggers:
-  t: {connection: in, queue: %[4]s, function: %[5]s%[6]s}
-  other: {connection: other, queue: %[4]s.other, function: a}
+  t: {connection: in, queue: %s, %s}
+  other: {connection: other, queue: %s.other, function: a}
 bindings:
-  out: {connection: out, queue: %[4]s}
-`, o.link, o.in, o.out, o.queue, o.function, o.trigger)
+  out: {connection: out, queue: %s}
+`, o.in, o.out, o.other, o.from, o.trigger, o.queue, o.queue)
 }
 
 func newLoadRig(t *testing.T, o objects) *loadRig {
@@ -132,23 +132,20 @@ func (r *loadRig) until(why string, n int) {
 	}
 }
 
-// links are the settings of connections to a broker, by kind.
-func links(b services.Broker) map[string]string {
-	account := fmt.Sprintf("user: %s, password: %s", b.User, b.Password)
-	return map[string]string{
-		"amqp":  fmt.Sprintf("type: amqp, url: \"amqp://%s\", %s", b.AMQP, account),
-		"stomp": fmt.Sprintf("type: stomp, url: \"stomp://%s\", %s", b.STOMP, account),
-	}
+// link is the settings of a connection to a broker.
+func (s setup) link(b services.Broker, password string) string {
+	return fmt.Sprintf("type: %s, url: \"%s://%s\", user: %s, password: \"%s\"", s.protocol, s.protocol, s.address(b), b.User, password)
 }
 
 // TestChangesUnderLoad changes everything that a trigger depends on while messages
 // come: nothing is lost, nothing comes twice, and the other trigger is not touched.
 func TestChangesUnderLoad(t *testing.T) {
-	b := services.Artemis(t)
-	for kind, link := range links(b) {
-		t.Run(kind, func(t *testing.T) {
+	for _, s := range setups {
+		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
-			r := newLoadRig(t, objects{link: link, queue: "q." + rand.Text(), function: "a"})
+			b := s.shared(t)
+			link, queue := s.link(b, b.Password), "q."+rand.Text()
+			r := newLoadRig(t, objects{in: link, out: link, other: link, queue: queue, from: queue, trigger: "function: a"})
 			if err := r.apply(r.objects.document()); err != nil {
 				t.Fatal(err)
 			}
@@ -158,54 +155,27 @@ func TestChangesUnderLoad(t *testing.T) {
 			go func() { sent <- r.send(ctx) }()
 			r.progressed("at first")
 			other := r.trigger("other")
-
-			for _, change := range []struct {
-				what string
-				make func(*objects)
-			}{
-				{"concurrency", func(o *objects) { o.trigger = ", concurrency: 4" }},
-				{"credit", func(o *objects) { o.trigger = ", concurrency: 4, prefetch: 7" }},
-				{"function", func(o *objects) { o.function = "b" }},
-				{"connection of the trigger", func(o *objects) { o.in = ", reconnect: {first: 50ms}" }},
-				{"connection of the binding", func(o *objects) { o.out = ", reconnect: {first: 50ms}" }},
-				{"ordered", func(o *objects) { o.trigger = ", ordered: true" }},
-			} {
-				change.make(&r.objects)
-				began := time.Now()
-				if err := r.apply(r.objects.document()); err != nil {
-					t.Fatalf("%s: %v", change.what, err)
-				}
-				t.Logf("%s: took %v", change.what, time.Since(began).Round(time.Millisecond))
-				r.progressed(change.what)
+			r.change("concurrency", func(o *objects) { o.trigger = "function: a, concurrency: 4" })
+			r.change("credit", func(o *objects) { o.trigger = "function: a, concurrency: 4, prefetch: 7" })
+			r.change("function", func(o *objects) { o.trigger = "function: b" })
+			r.objects.from = queue + ".elsewhere"
+			if err := r.apply(r.objects.document()); err != nil {
+				t.Fatal(err)
 			}
-
-			good := r.objects
-			r.objects.link = strings.Replace(link, "password: "+b.Password, "password: geheim", 1)
-			err := r.apply(r.objects.document())
-			if err == nil || !strings.Contains(err.Error(), "connections.in: ") || strings.Contains(err.Error(), "geheim") {
-				t.Errorf("a wrong password: got error %v, want a refusal of connections.in without the password", err)
-			}
-			r.objects = good
-			r.progressed("after a wrong password")
+			r.change("queue, and back", func(o *objects) { o.from = queue })
+			r.change("url of the trigger", func(o *objects) { o.in = strings.Replace(link, "127.0.0.1", "localhost", 1) })
+			r.change("url of the binding", func(o *objects) { o.out = strings.Replace(link, "127.0.0.1", "localhost", 1) })
+			r.change("ordered", func(o *objects) { o.trigger = "function: a, ordered: true" })
+			r.wrongPassword(s.link(b, "geheim"))
 			if err := errors.Join(r.Pause(t.Context(), "t"), r.Resume(t.Context(), "t")); err != nil {
 				t.Error(err)
 			}
 			r.progressed("after a pause")
-
 			stop()
 			if err := <-sent; err != nil {
 				t.Error(err)
 			}
-			r.until("all that was sent", r.sent)
-			if err := r.Pause(t.Context(), "t"); err != nil { // nothing more comes
-				t.Error(err)
-			}
-			for n := 1; n <= r.sent; n++ {
-				if got := r.seen[fmt.Sprint(n)]; got != 1 {
-					t.Errorf("message %d of %d was worked on %d times, want once", n, r.sent, got)
-				}
-			}
-			t.Logf("%d messages", r.sent)
+			r.checkOnce()
 			if now := r.trigger("other"); now != other {
 				t.Errorf("the other trigger was touched: got %+v, want %+v", now, other)
 			}
@@ -213,16 +183,55 @@ func TestChangesUnderLoad(t *testing.T) {
 	}
 }
 
+// change changes the document and waits until messages are worked on again.
+func (r *loadRig) change(what string, f func(*objects)) {
+	r.t.Helper()
+	f(&r.objects)
+	began := time.Now()
+	if err := r.apply(r.objects.document()); err != nil {
+		r.t.Fatalf("%s: %v", what, err)
+	}
+	r.t.Logf("%s: took %v", what, time.Since(began).Round(time.Millisecond))
+	r.progressed(what)
+}
+
+// wrongPassword changes the link of t to one with a wrong password, in vain.
+func (r *loadRig) wrongPassword(link string) {
+	r.t.Helper()
+	wrong := r.objects
+	wrong.in = link
+	err := r.apply(wrong.document())
+	if err == nil || !strings.Contains(err.Error(), "connections.in: ") || strings.Contains(err.Error(), "geheim") {
+		r.t.Errorf("a wrong password: got error %v, want a refusal of connections.in without the password", err)
+	}
+	r.progressed("after a wrong password")
+}
+
+// checkOnce waits for all that was sent, and checks that each was worked on once.
+func (r *loadRig) checkOnce() {
+	r.t.Helper()
+	r.until("all that was sent", r.sent)
+	if err := r.Pause(r.t.Context(), "t"); err != nil { // nothing more comes
+		r.t.Error(err)
+	}
+	for n := 1; n <= r.sent; n++ {
+		if got := r.seen[fmt.Sprint(n)]; got != 1 {
+			r.t.Errorf("message %d of %d was worked on %d times, want once", n, r.sent, got)
+		}
+	}
+	r.t.Logf("%d messages", r.sent)
+}
+
 // TestChangeOfADurableSubscription changes a trigger on a subscription that one
 // receiver holds: what is published meanwhile is there, and nobody has to wait
 // until the broker forgets the old receiver.
 func TestChangeOfADurableSubscription(t *testing.T) {
-	b := services.Artemis(t)
-	for kind, link := range links(b) {
-		t.Run(kind, func(t *testing.T) {
+	for _, s := range []setup{{"artemis", "amqp"}, {"artemis", "stomp"}} {
+		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
+			b := s.shared(t)
 			r := newLoadRig(t, objects{})
-			topic, id := "topic."+rand.Text(), map[string]string{"amqp": "containerId", "stomp": "clientId"}[kind]+": "+rand.Text()
+			topic, id := "topic."+rand.Text(), map[string]string{"amqp": "containerId", "stomp": "clientId"}[s.protocol]+": "+rand.Text()
 			apply := func(trigger string) error {
 				return r.apply(fmt.Sprintf(`
 version: 1
@@ -230,7 +239,7 @@ store: none
 connections: {c: {%s, %s}}
 triggers: {t: {connection: c, topic: %s, function: a, %s}}
 bindings: {out: {connection: c, topic: %s}}
-`, link, id, topic, trigger, topic))
+`, s.link(b, b.Password), id, topic, trigger, topic))
 			}
 			if err := apply("subscription: s"); err != nil {
 				t.Fatal(err)
@@ -262,12 +271,7 @@ bindings: {out: {connection: c, topic: %s}}
 			if err := <-sent; err != nil {
 				t.Error(err)
 			}
-			r.until("all that was sent", r.sent)
-			for n := 1; n <= r.sent; n++ {
-				if got := r.seen[fmt.Sprint(n)]; got != 1 {
-					t.Errorf("message %d of %d was worked on %d times, want once", n, r.sent, got)
-				}
-			}
+			r.checkOnce()
 		})
 	}
 }

@@ -41,7 +41,7 @@ type Handler struct {
 // and the answer is 202.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name, ok := h.function(r.URL.Path)
-	t := target{function: name, gate: h.Gate}
+	t := &target{function: name, gate: h.Gate}
 	switch {
 	case !ok:
 		problem(w, http.StatusNotFound, fmt.Sprintf("no function is served at %s", r.URL.Path))
@@ -76,7 +76,7 @@ type target struct {
 
 // serve lets the caller in, reads the request, calls the function and answers.
 // It reports whether the function was called, and what came of it.
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request, t target) (called bool, err error) {
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, t *target) (called bool, err error) {
 	caller, ok := h.admit(w, r, t)
 	if !ok {
 		return false, nil
@@ -113,7 +113,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, t target) (calle
 }
 
 // admit lets a caller in, or answers why not.
-func (h *Handler) admit(w http.ResponseWriter, r *http.Request, t target) (*framework.Caller, bool) {
+func (h *Handler) admit(w http.ResponseWriter, r *http.Request, t *target) (*framework.Caller, bool) {
 	var caller *framework.Caller
 	if t.gate != nil {
 		var refusal *security.Refusal
@@ -146,7 +146,7 @@ func refuse(w http.ResponseWriter, r *http.Request, refusal *security.Refusal) {
 }
 
 // call runs the function once.
-func (h *Handler) call(ctx context.Context, t target, source *framework.Origin, ev event.Event) (*event.Event, error) {
+func (h *Handler) call(ctx context.Context, t *target, source *framework.Origin, ev event.Event) (*event.Event, error) {
 	inv := &framework.Invocation{Runtime: h.Runtime, Function: t.function, Event: ev, Source: source, Format: t.format}
 	ctx = framework.NewContext(ctx, inv)
 	out, err := triggers.Call(ctx, h.Functions[t.function], ev)
@@ -160,8 +160,15 @@ func (h *Handler) call(ctx context.Context, t target, source *framework.Origin, 
 }
 
 // origin is what the function may know of the request.
-func (t target) origin(r *http.Request, caller *framework.Caller) *framework.Origin {
-	o := &framework.Origin{Trigger: t.trigger, Destination: r.URL.Path, Attempt: 1, Header: header(r), Caller: caller}
+func (t *target) origin(r *http.Request, caller *framework.Caller) *framework.Origin {
+	o := &framework.Origin{Trigger: t.trigger, Destination: r.URL.Path, Attempt: 1, Caller: caller}
+	o.Later(func(o *framework.Origin) { t.describe(o, r) })
+	return o
+}
+
+// describe completes what the function may know of the request.
+func (t *target) describe(o *framework.Origin, r *http.Request) {
+	o.Header = header(r)
 	if t.gate != nil {
 		for _, name := range t.gate.Credentials() {
 			delete(o.Header, name)
@@ -176,7 +183,6 @@ func (t target) origin(r *http.Request, caller *framework.Caller) *framework.Ori
 			o.Path[name] = r.PathValue(name)
 		}
 	}
-	return o
 }
 
 // header shows the request's headers to the function, without the CloudEvents

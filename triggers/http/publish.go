@@ -22,7 +22,7 @@ func async(h http.Header) bool {
 
 // publish stores the events of a request for the function and answers 202 with
 // their ids. One that comes again with the same source and id is the same event.
-func (h *Handler) publish(w http.ResponseWriter, r *http.Request, t target, in request) error {
+func (h *Handler) publish(w http.ResponseWriter, r *http.Request, t *target, in request) error {
 	ids := make([]string, len(in.events))
 	for i, ev := range in.events {
 		if err := h.Runtime.Publish(r.Context(), t.function, ev, framework.PublishOptions{}); err != nil {

@@ -153,7 +153,7 @@ func (c *channel) succeed(old *channel) {
 func (c *channel) serve(w http.ResponseWriter, r *http.Request) {
 	c.counts.inFlight.Add(1)
 	defer c.counts.inFlight.Add(-1)
-	called, err := c.handler.serve(match(w), r, c.target)
+	called, err := c.handler.serve(match(w), r, &c.target)
 	c.counts.add(called, err)
 }
 

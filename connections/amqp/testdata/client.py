@@ -3,6 +3,9 @@
     send     sends a message of each kind
     receive  prints each message until one comes that says "end"
     ask      sends a request with a dynamic reply address, and prints the reply
+    select   prints the first message whose colour is red
+    subscribe  makes a durable subscription to a topic, and goes away
+    resume   prints two messages of that subscription, and ends it
     types    sends and prints a message with each type of AMQP, and an end
     dump     prints such messages until the end
 """
@@ -14,7 +17,7 @@ from proton import (
     UNDESCRIBED, Array, Data, Described, Message, byte, char, decimal32, decimal64, decimal128, float32, int32, short,
     symbol, timestamp, ubyte, uint, ulong, ushort,
 )
-from proton.reactor import LinkOption
+from proton.reactor import Container, DurableSubscription, LinkOption, Selector
 from proton.utils import BlockingConnection, SyncRequestResponse
 
 url, command, queue = sys.argv[1:]
@@ -25,6 +28,13 @@ class ToQueue(LinkOption):
 
     def apply(self, link):
         (link.source if link.is_receiver else link.target).capabilities.put_object(symbol("queue"))
+
+
+class ToTopic(LinkOption):
+    """Says that the address is a topic's."""
+
+    def apply(self, link):
+        link.source.capabilities.put_object(symbol("topic"))
 
 
 def show(m):
@@ -74,7 +84,9 @@ BODIES = VALUES + [
 SIMPLE = {"p%d" % i: v for i, v in enumerate(VALUES)}
 
 
-connection = BlockingConnection(url, timeout=20)
+container = Container()
+container.container_id = "proton of " + queue if command in ("subscribe", "resume") else str(uuid.uuid4())
+connection = BlockingConnection(url, timeout=20, container=container)
 if command == "send":
     sender = connection.create_sender(queue, options=ToQueue())
     props = {"colour": "red", "number": int32(-42), "at": timestamp(1700000000123), "key": uuid.UUID(int=5)}
@@ -92,6 +104,19 @@ elif command == "receive":
         show(message)
         if message.body == "end":
             break
+elif command == "select":
+    receiver = connection.create_receiver(queue, options=[ToQueue(), Selector("colour = 'red'")])
+    show(receiver.receive(timeout=20))
+    receiver.accept()
+elif command in ("subscribe", "resume"):
+    receiver = connection.create_receiver(queue, name="subscription", options=[ToTopic(), DurableSubscription()])
+    if command == "subscribe":
+        receiver.link.detach()
+    else:
+        for _ in range(2):
+            show(receiver.receive(timeout=20))
+            receiver.accept()
+        receiver.close()
 elif command == "types":
     sender = connection.create_sender(queue, options=ToQueue())
     messages = [Message(body=b, durable=True) for b in BODIES]

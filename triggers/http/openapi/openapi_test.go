@@ -41,7 +41,7 @@ type order struct {
 	Any      any               `json:"any"`
 	Bill     address           `json:"bill"`
 	Internal string            `json:"-"`
-	hidden   int               //nolint:unused // the schema must not show it
+	hidden   int
 }
 
 type line struct{ Item string }
@@ -80,7 +80,7 @@ func TestTheSchemaTakesWhatJSONWrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	value := order{ID: "1", Paid: &yes, Raw: json.RawMessage(`[1]`), Photo: []byte{1}, Lines: []line{{"x"}}, Parent: &order{Raw: json.RawMessage("1")}, Any: 5}
+	value := order{ID: "1", Paid: &yes, Raw: json.RawMessage(`[1]`), Photo: []byte{1}, Lines: []line{{"x"}}, Parent: &order{Raw: json.RawMessage("1")}, Any: 5, hidden: 1}
 	for _, v := range []order{value, {Raw: json.RawMessage("null")}} {
 		data, err := json.Marshal(v)
 		if err != nil {
