@@ -93,13 +93,16 @@ func (s *Store) Subscribe(sub Subscription) (*Consumer, error) {
 			return err
 		}
 		d.Attempt = r.attempts + 1
-		if err := sub.Bury(ctx, d, err); err != nil {
-			return fmt.Errorf("dead letter %w: %w", framework.ErrUnavailable, err)
+		if failed := sub.Bury(ctx, d, err); failed != nil {
+			return fmt.Errorf("dead letter %w: %w", framework.ErrUnavailable, failed)
 		}
-		return nil
+		return &buriedError{err}
 	})
 	return c, nil
 }
+
+// A buriedError is the last one of a row that somebody else keeps now.
+type buriedError struct{ error }
 
 // fatal reports whether a row is not tried again after err.
 func (c *Consumer) fatal(ctx context.Context, r *row, err error) bool {

@@ -167,6 +167,14 @@ func (l *loop) finish(rows []finishedRow) {
 // judge decides what becomes of a row.
 func (l *loop) judge(r *row, err error) outcome {
 	o := outcome{row: r}
+	if b, ok := errors.AsType[*buriedError](err); ok {
+		r.attempts++
+		o.verdict = done
+		l.pauses = 0
+		l.status.failed.Add(1)
+		l.died(r, b.Error())
+		return o
+	}
 	switch {
 	case err == nil:
 		o.verdict = done
@@ -180,11 +188,11 @@ func (l *loop) judge(r *row, err error) outcome {
 		return o
 	}
 	r.attempts++
+	l.status.failed.Add(1)
 	o.cause = err.Error()
 	if l.stack != nil {
 		o.stack = l.stack(err)
 	}
-	l.status.failed.Add(1)
 	if framework.IsTerminal(err) || l.retry.Exhausted(r.attempts) {
 		o.verdict = bury
 		return o
@@ -194,7 +202,16 @@ func (l *loop) judge(r *row, err error) outcome {
 	if o.delay, asked = framework.Delay(err); !asked {
 		o.delay = l.retry.Wait(r.attempts)
 	}
+	if l.kind == kindBinding && r.attempts == 1 { // of a function, whoever calls it tells
+		l.log.Warn("the message was refused, and will be sent again", "id", r.id, "err", err)
+	}
 	return o
+}
+
+// died records that a row is a dead letter, wherever that is.
+func (l *loop) died(r *row, cause string) {
+	l.status.dead.Add(1)
+	l.log.Error("dead-lettered", "id", r.id, "attempts", r.attempts, "err", cause)
 }
 
 func (l *loop) outcome(o outcome) {
@@ -202,6 +219,9 @@ func (l *loop) outcome(o outcome) {
 		l.oldest = time.Now()
 	}
 	l.outcomes = append(l.outcomes, o)
+	if o.verdict == bury {
+		l.died(o.row, o.cause)
+	}
 	if o.verdict != release && (l.newest == nil || o.row.created.After(l.newest.created)) {
 		l.newest = o.row
 	}

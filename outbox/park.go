@@ -122,7 +122,7 @@ func (s *Store) Retries(r Retries) (*Consumer, error) {
 	return c, nil
 }
 
-// bury hands over what failed with err for good.
+// bury hands over what failed with err for good, and returns a buriedError.
 func (r *Retries) bury(ctx context.Context, l *Letter, err error) error {
 	l.Cause, l.Last = err.Error(), time.Now()
 	if r.Stack != nil {
@@ -131,10 +131,10 @@ func (r *Retries) bury(ctx context.Context, l *Letter, err error) error {
 	if l.First.IsZero() {
 		l.First = l.Last
 	}
-	if err := r.Bury(ctx, l); err != nil {
-		return fmt.Errorf("dead letter %w: %w", framework.ErrUnavailable, err)
+	if failed := r.Bury(ctx, l); failed != nil {
+		return fmt.Errorf("dead letter %w: %w", framework.ErrUnavailable, failed)
 	}
-	return nil
+	return &buriedError{err}
 }
 
 // letter returns a parked row as what it was parked as.

@@ -126,7 +126,7 @@ func TestEventThatKillsIsBuried(t *testing.T) {
 		`update fairlead.delivery set claims = 2`,
 		`update fairlead.parked set claims = 2`,
 		`insert into fairlead.ledger (trigger, source, event_id, kills)
-			select 'deadly', header->>'source', event_id, 1 from fairlead.delivery union all select 'in', source, event_id, 1 from fairlead.parked`,
+			values ('deadly', '/fairlead/function/deadly', '1', 1), ('in', '/orders/in', '1', 1)`,
 	} {
 		if _, err := pool.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
@@ -157,6 +157,7 @@ func TestEventThatKillsIsBuried(t *testing.T) {
 		t.Fatal(err)
 	}
 	background(t, c.Run)
+	await(t, "it is counted", func() bool { return c.Status().Dead == 1 })
 	want = fmt.Sprintf("poison after %d attempts: the process died 2 times while the function worked on it", l.Attempts+2)
 	if got := receive(t, buried); got != want {
 		t.Errorf("parked: got %q, want %q", got, want)

@@ -55,7 +55,7 @@ func (t *Trigger) rejects(j *job) bool {
 func (t *Trigger) reject(ctx context.Context, j *job) {
 	ctx, cancel := context.WithTimeout(ctx, putTimeout)
 	defer cancel()
-	j.over = true
+	j.over.Store(true)
 	err := j.delivery.Settle(ctx, framework.Reject)
 	if err == nil {
 		t.buried(ctx, j)
@@ -69,7 +69,7 @@ func (t *Trigger) reject(ctx context.Context, j *job) {
 // the worker rest. The failures are remembered until it comes again. It serves
 // messages that hold a unit of work, which must not last long.
 func (t *Trigger) handBack(soft context.Context, j *job, d time.Duration) {
-	j.over = true
+	j.over.Store(true)
 	t.memory.keep(j, false)
 	if j.session.lost.Load() == nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(soft), lastWait)

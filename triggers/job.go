@@ -18,7 +18,8 @@ type job struct {
 	delivery connections.Delivery
 
 	calling  *atomic.Int64 // of the worker that holds it; nil outside of workers
-	over     bool          // the delivery is settled, given back or lost
+	over     atomic.Bool   // the delivery is settled, given back or lost
+	left     atomic.Bool   // and its group knows
 	decoded  bool
 	events   []event.Event // one, unless the message is a batch
 	at       int           // the event that is worked on

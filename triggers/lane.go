@@ -43,8 +43,9 @@ func newLane(t *Trigger) *lane {
 	return &lane{trigger: t, baton: make(chan struct{}, 1)}
 }
 
-// next returns a job whose time to wait is over, or else the next delivery. It
-// connects as often as it has to. The error is soft's.
+// next returns a job whose time to wait is over, or else the next delivery that
+// need not stand behind another of its group. It connects as often as it has to.
+// The error is soft's.
 func (l *lane) next(soft context.Context) (*job, error) {
 	select {
 	case l.baton <- struct{}{}:
@@ -66,7 +67,10 @@ func (l *lane) next(soft context.Context) (*job, error) {
 		d, err := l.session.recv.Receive(ctx)
 		switch {
 		case err == nil:
-			return &job{lane: l, session: l.session, delivery: d}, nil
+			// Groups see deliveries in the order of the broker, so before the baton is let go.
+			if j := (&job{lane: l, session: l.session, delivery: d}); l.session.groups.enter(j) {
+				return j, nil
+			}
 		case soft.Err() != nil:
 			return nil, soft.Err()
 		case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -224,7 +228,7 @@ func (s *session) close() {
 func (l *lane) putOff(j *job, due time.Time) {
 	if j.session.lost.Load() != nil {
 		l.trigger.memory.keep(j, false)
-		j.over = true
+		j.over.Store(true)
 		return
 	}
 	l.waiting.add(j, due)
@@ -232,7 +236,7 @@ func (l *lane) putOff(j *job, due time.Time) {
 
 // giveBack returns the delivery to the broker, as if it had not been received.
 func (l *lane) giveBack(j *job) {
-	j.over = true
+	j.over.Store(true)
 	if j.session.lost.Load() != nil {
 		return
 	}

@@ -35,7 +35,7 @@ func (t *Trigger) tryManual(soft, hard context.Context, j *job) {
 	if !inv.Source.Settled() {
 		_ = sleep(soft, t.Retry.Wait(1)) // cut short when it stops
 	}
-	j.over = true
+	j.over.Store(true)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)
 	defer cancel()
 	_ = inv.Source.Settle(ctx, framework.Release) // an error says that the function has, or that the session is lost

@@ -115,7 +115,7 @@ func (t *Trigger) try(soft, hard context.Context, j *job) bool {
 func (t *Trigger) call(ctx context.Context, j *job, ev event.Event) error {
 	if t.Timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, t.Timeout)
+		ctx, cancel = WithTimeout(ctx, t.Timeout)
 		defer cancel()
 	}
 	if j.calling != nil {
@@ -261,7 +261,7 @@ func (t *Trigger) put(ctx context.Context, l Letter) error {
 
 // settle accepts the delivery; every event in it is done.
 func (t *Trigger) settle(hard context.Context, j *job) {
-	j.over = true
+	j.over.Store(true)
 	err := j.delivery.Settle(hard, framework.Accept)
 	if err == nil {
 		return

@@ -59,7 +59,8 @@ func (t *Trigger) Resume(ctx context.Context, l Letter) error {
 	t.inFlight.Add(1)
 	defer t.inFlight.Add(-1)
 	inv := j.call(t)
-	err := t.call(framework.NewContext(ctx, inv), j, inv.Event)
+	ctx = framework.NewContext(ctx, inv)
+	err := t.call(ctx, j, inv.Event)
 	if err == nil {
 		t.counts.succeeded.Add(1)
 		return nil
@@ -68,6 +69,7 @@ func (t *Trigger) Resume(ctx context.Context, l Letter) error {
 		return fmt.Errorf("%w: %w", framework.ErrUnavailable, fault)
 	}
 	t.counts.failed.Add(1)
+	t.Log.WarnContext(ctx, "function failed", "err", err, stack(err))
 	return err
 }
 

@@ -155,7 +155,7 @@ func (t *Trigger) work(soft, hard context.Context, l *lane, calling *atomic.Int6
 		if err != nil {
 			return
 		}
-		for fresh := !j.decoded; j != nil && (!fresh || j.session.groups.enter(j)); fresh = false {
+		for j != nil {
 			j.calling = calling
 			t.inFlight.Add(1)
 			t.process(soft, hard, j)
@@ -185,9 +185,10 @@ func (t *Trigger) Stuck() bool {
 }
 
 // following returns the message of j's group that may be worked on after j, if j
-// is over.
+// is over. The worker that has put j off and the one that has ended it since may
+// both see that; one of them goes on with the group.
 func (t *Trigger) following(soft context.Context, j *job) *job {
-	if !j.over {
+	if !j.over.Load() || j.left.Swap(true) {
 		return nil
 	}
 	next := j.session.groups.leave(j)

@@ -134,6 +134,9 @@ func (d *doctor) host(ctx context.Context, client *admin.Client) {
 		return
 	}
 	d.say("ok", "host", fmt.Sprintf("%s runs since %s", client.URL, s.Started.Format(time.DateTime)))
+	if c := s.Config; c.Refused != "" {
+		d.say("failed", "configuration", fmt.Sprintf("generation %d goes on, as a newer one was refused: %s", c.Generation, c.Refused))
+	}
 	for _, t := range s.Triggers {
 		if t.Error != "" {
 			d.say("warning", "trigger "+t.Name, t.State+": "+t.Error)

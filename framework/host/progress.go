@@ -75,6 +75,17 @@ func refusalOf(err error, kind, name string) error {
 	return errors.Join(found...)
 }
 
+// proofFailed reports whether a change was refused because a broker did not let
+// us in.
+func proofFailed(err error) (failed bool) {
+	visit(err, func(err error) {
+		if r, ok := err.(*refusal); ok && r.kind == connectionsKind { //nolint:errorlint // the tree of errors is walked here
+			failed = true
+		}
+	})
+	return failed
+}
+
 // visit calls f with err and every error in it.
 func visit(err error, f func(error)) {
 	if err == nil {

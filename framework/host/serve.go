@@ -221,18 +221,21 @@ func fail(staged []outbox.StagedSend, err error) []error {
 // replaceServices stops services that are gone or changed, and starts new ones.
 func (h *Host) replaceServices(ctx context.Context, specs map[string]serviceSpec) error {
 	next := make(map[string]*service, len(specs))
-	var stopping []*service
+	stopping := make(map[string]*service)
 	for name, s := range h.serving {
 		if spec, ok := specs[name]; ok && reflect.DeepEqual(spec.desired, s.desired) {
 			next[name] = s
 			continue
 		}
 		s.cancel()
-		stopping = append(stopping, s)
+		stopping[name] = s
 	}
 	var errs []error
-	for _, s := range stopping {
+	for name, s := range stopping {
 		errs = append(errs, s.wait(ctx))
+		if !ended(s.done) {
+			next["leaving "+name] = s // Stop waits for the rest
+		}
 	}
 	for name, spec := range specs {
 		if next[name] != nil {

@@ -192,6 +192,10 @@ bindings: {problems: {connection: m, queue: problems}}
 	if m.Header["fairlead_first"] == m.Header["fairlead_last"] {
 		t.Errorf("dead letter: both failures were at %v", m.Header["fairlead_first"])
 	}
+	until(t, "its status counts it", func() bool {
+		s := r.Status().Triggers["mailing"]
+		return s.Dead == 1 && s.Failed == 2 && s.Succeeded == 0 && s.Received == 1
+	})
 	until(t, "the other subscriber has it", func() bool { return saw.all() == "order 1" })
 }
 

@@ -111,9 +111,11 @@ func (t *runningTrigger) wait(ctx context.Context) error {
 }
 
 // ended reports whether nothing of the trigger runs any more.
-func (t *runningTrigger) ended() bool {
+func (t *runningTrigger) ended() bool { return ended(t.done) }
+
+func ended(done <-chan struct{}) bool {
 	select {
-	case <-t.done:
+	case <-done:
 		return true
 	default:
 		return false
@@ -131,7 +133,11 @@ func (t *runningTrigger) Status() triggers.Status {
 
 func (t *runningTrigger) status() triggers.Status {
 	if t.broker != nil {
-		return t.broker.Status()
+		s := t.broker.Status()
+		if t.stored != nil {
+			s.Dead += t.stored.Status().Dead // after they were parked
+		}
+		return s
 	}
 	if t.stored == nil {
 		return t.timer.Status()

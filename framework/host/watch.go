@@ -20,6 +20,7 @@ const (
 	watchInterval = 250 * time.Millisecond
 	watchSteady   = 2               // looks in which a change must be the same: who writes may not be done
 	watchRetry    = 2 * time.Second // between attempts to read what cannot be read: something it refers to may come
+	proofRetry    = time.Minute     // between attempts to sign in with what a broker refuses: it may be told the new password later than we
 	watchMost     = 1<<20 + 1       // bytes of a file that are looked at, more than any may have
 )
 
@@ -53,7 +54,7 @@ type watcher struct {
 	read  contents  // what was read last; nil at first, as nobody knows what that was
 	last  contents  // of the last look
 	same  int       // looks in a row that found last
-	again time.Time // when to read once more what could not be read; zero: it could
+	again time.Time // when to try once more what may become right by itself; zero: nothing
 }
 
 func (w *watcher) run(ctx context.Context) {
@@ -105,10 +106,15 @@ func (w *watcher) reload(ctx context.Context) {
 		}
 		return
 	}
-	before := h.config.Load()
-	changes := config.Diff(before, cfg)
-	switch err := w.apply(cfg); {
+	changes := config.Diff(h.config.Load(), cfg)
+	before := text(h.progress.get().Refused)
+	err = w.apply(cfg)
+	if proofFailed(err) {
+		w.again = time.Now().Add(proofRetry)
+	}
+	switch {
 	case ctx.Err() != nil: // the host stops
+	case h.config.Load() != cfg && text(err) == before: // that was said
 	case h.config.Load() != cfg:
 		h.log.Error("the new configuration is refused; the one before goes on", "err", err)
 	case err != nil:

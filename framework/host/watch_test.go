@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/fairlead/fairlead/framework"
@@ -235,4 +236,46 @@ func TestWatchEndsWithTheHost(t *testing.T) {
 	default:
 		t.Error("the watch goes on after Stop")
 	}
+}
+
+// TestStartWatches changes the file of a host that Knative's func started.
+func TestStartWatches(t *testing.T) {
+	h := New(framework.Functions{"f": framework.Sink(nothing), "g": framework.Sink(nothing)})
+	file := plainFile(t, calling("f"))(t.TempDir())
+	if err := h.Start(t.Context(), map[string]string{"FAIRLEAD_CONFIG": file}); err != nil {
+		t.Fatal(err)
+	}
+	defer h.Stop(context.Background())
+	save(t, file, calling("g"))
+	for deadline := time.Now().Add(patienceOfTests); h.Status().Progress.Generation != 2; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the change did not come to pass: %+v", h.Status().Progress)
+		}
+	}
+}
+
+// TestWatchSignsInAgain changes a connection before its broker knows the new
+// password.
+func TestWatchSignsInAgain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := startWatching(t, plainFile(t, calling("f")))
+		synctest.Wait()
+		w.refuse("c", true)
+		save(t, w.file, strings.ReplaceAll(calling("f"), "type: memory", "type: memory, limit: 7"))
+		pass(3*time.Minute + time.Second)
+		if p := w.Status().Progress; p.Generation != 1 || !proofFailed(p.Refused) {
+			t.Errorf("got %+v, want generation 1 and a refused sign-in", p)
+		}
+		if n := w.log.count("refused: wrong password"); n != 1 {
+			t.Errorf("it was logged %d times, want once", n)
+		}
+		if n := w.dialsOf("c"); n != 5 {
+			t.Errorf("dialed %d times, want 5: for the trigger, at the change, and after each minute", n)
+		}
+		w.refuse("c", false)
+		pass(time.Minute)
+		if p := w.Status().Progress; p.Generation != 2 || p.Refused != nil {
+			t.Errorf("got %+v, want generation 2", p)
+		}
+	})
 }
