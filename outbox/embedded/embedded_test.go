@@ -62,7 +62,7 @@ func needPostgres(t *testing.T) {
 func TestDataOutlivesTheServer(t *testing.T) {
 	t.Parallel()
 	needPostgres(t)
-	dir := filepath.Join(t.TempDir(), "pg")
+	dir := filepath.Join(folder(t), "pg")
 	first := started(t, dir)
 	execute(t, first.URL(), `create table kept ()`)
 	first.Close()
@@ -79,7 +79,7 @@ func TestDataOutlivesTheServer(t *testing.T) {
 func TestKilledPostgresIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	needPostgres(t)
-	s := started(t, filepath.Join(t.TempDir(), "pg"))
+	s := started(t, filepath.Join(folder(t), "pg"))
 	execute(t, s.URL(), `create table kept ()`)
 	s.Kill()
 	await(t, "it answers again", func() bool { return ask(t.Context(), s.URL()) == nil && !gone(t, s.URL(), "kept") })
@@ -109,7 +109,7 @@ func await(t *testing.T, what string, ok func() bool) {
 func TestPostgresDiesWithItsProgram(t *testing.T) {
 	t.Parallel()
 	needPostgres(t)
-	dir := filepath.Join(t.TempDir(), "pg")
+	dir := filepath.Join(folder(t), "pg")
 	first, url := program(t, dir)
 	second, other := program(t, dir)
 	if url != other {
@@ -144,4 +144,17 @@ func program(t *testing.T, dir string) (kill func(), url string) {
 		t.Fatalf("the program said nothing: %v", err)
 	}
 	return kill, url
+}
+
+// folder is t.TempDir for a Postgres that may still be writing when the test ends.
+func folder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "embedded")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		await(t, "everything is removed", func() bool { return os.RemoveAll(dir) == nil })
+	})
+	return dir
 }
