@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/bindings"
@@ -62,7 +63,8 @@ func (h *Host) missing() []string {
 		}
 	}
 	if s := h.stored.Load(); s != nil && s.desired.URL != "" && !s.Ready() {
-		missing = append(missing, fmt.Sprintf("store: %s", s.Status().State))
+		status := s.Status()
+		missing = append(missing, strings.TrimSuffix(fmt.Sprintf("store: %s: %s", status.State, text(status.Err)), ": "))
 	}
 	slices.Sort(missing)
 	return missing
