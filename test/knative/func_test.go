@@ -45,10 +45,11 @@ func tools(t *testing.T) *toolbox {
 	b.program = buildFunc(t, inTools)
 	upstream := strings.TrimSpace(run(t, inTools, nil, "go", "env", "GOPROXY"))
 	cache := strings.TrimSpace(run(t, inTools, nil, "go", "env", "GOMODCACHE"))
-	forget(t, cache)
-	t.Cleanup(func() { forget(t, cache) })
+	// The version that is served here is another one each time, and Go believes that
+	// one of that name in its module cache never changes: so it gets a cache of its own.
 	b.env = append(os.Environ(),
-		"GOPROXY=file://"+filepath.ToSlash(proxy)+","+upstream, "GONOSUMDB="+module, "GOFLAGS=-modcacherw",
+		"GOPROXY=file://"+filepath.ToSlash(proxy)+",file://"+filepath.ToSlash(filepath.Join(cache, "cache", "download"))+","+upstream,
+		"GOMODCACHE="+filepath.Join(t.TempDir(), "modules"), "GONOSUMDB="+module, "GOFLAGS=-modcacherw -trimpath",
 		"XDG_CONFIG_HOME="+t.TempDir(), "FAIRLEAD_CONFIG=", "LISTEN_ADDRESS=", "PORT=")
 	return b
 }
@@ -73,17 +74,6 @@ func buildFunc(t *testing.T, inTools string) string {
 	}
 	t.Logf("built func %s in %v", version, time.Since(begin).Round(time.Second))
 	return program
-}
-
-// forget removes what the module cache has of the version that is served here:
-// it is another one each time.
-func forget(t *testing.T, cache string) {
-	t.Helper()
-	for _, path := range []string{module + "@" + templates.Version, "cache/download/" + module + "/@v"} {
-		if err := os.RemoveAll(filepath.Join(cache, filepath.FromSlash(path))); err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 // run runs a program that must succeed, and returns what it prints.
@@ -227,7 +217,7 @@ func TestFunc(t *testing.T) {
 	})
 	t.Run("build", func(t *testing.T) {
 		dir := filepath.Join(work, "http")
-		build := toolbox{b.program, b.repository, append(b.env, "GOFLAGS=-mod=mod -modcacherw")}
+		build := toolbox{b.program, b.repository, append(b.env, "GOFLAGS=-mod=mod -modcacherw -trimpath")}
 		build.run(t, dir, "build", "--builder=host", "--registry", "localhost:5000/me")
 	})
 	t.Run("repository", func(t *testing.T) {
@@ -243,7 +233,7 @@ func TestFunc(t *testing.T) {
 func (b *toolbox) copy(t *testing.T) string {
 	t.Helper()
 	out := t.TempDir()
-	cache := strings.TrimSpace(run(t, b.repository, nil, "go", "env", "GOMODCACHE"))
+	cache := strings.TrimSpace(run(t, b.repository, b.env, "go", "env", "GOMODCACHE"))
 	if err := os.CopyFS(out, os.DirFS(filepath.Join(cache, filepath.FromSlash(module)+"@"+templates.Version))); err != nil {
 		t.Fatal(err)
 	}
