@@ -17,7 +17,7 @@ import (
 const (
 	mostKills    = 3 // processes that died while its call ran; the first may have been another's doing
 	manyClaims   = 3 // claims without a word, this one included
-	mostMarks    = 2 // calls that ran alone, marked in the store, and never ended
+	mostMarks    = 4 // calls that ran alone, marked in the store, and never ended
 	markDeadline = 5 * time.Second
 )
 

@@ -65,7 +65,7 @@ func TestEventThatKillsItsProcess(t *testing.T) {
 		name   string
 		ledger bool
 		most   int // deaths
-	}{{"with a ledger", true, 3 * 2}, {"with the store alone", false, 5 * 2}} {
+	}{{"with a ledger", true, 3 * 2}, {"with the store alone", false, 7 * 2}} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			url := services.Postgres(t)
@@ -122,11 +122,11 @@ func TestEventThatKillsIsBuried(t *testing.T) {
 	if err := s.Park(t.Context(), l, 0); err != nil {
 		t.Fatal(err)
 	}
-	for _, sql := range []string{ // two claims whose process died, one of them marked
+	for _, sql := range []string{ // claims whose process died, some of them marked
 		`update fairlead.delivery set claims = 2`,
 		`update fairlead.parked set claims = 2`,
 		`insert into fairlead.ledger (trigger, source, event_id, kills)
-			values ('deadly', '/fairlead/function/deadly', '1', 1), ('in', '/orders/in', '1', 1)`,
+			values ('deadly', '/fairlead/function/deadly', '1', 3), ('in', '/orders/in', '1', 3)`,
 	} {
 		if _, err := pool.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 const (
 	mostKills      = 3 // processes that died while its call ran; the first may have been another's doing
 	manyDeliveries = 3 // deliveries before this one, by the broker's count
-	mostMarks      = 2 // calls that ran alone, marked in the store, and never ended
+	mostMarks      = 4 // calls that ran alone, marked in the store, and never ended
 )
 
 // guard records that a call for j's event begins. It reports how many processes
