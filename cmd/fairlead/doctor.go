@@ -16,6 +16,7 @@ import (
 
 	"github.com/fairlead/fairlead/admin"
 	"github.com/fairlead/fairlead/framework/config"
+	"github.com/fairlead/fairlead/framework/host"
 	"github.com/fairlead/fairlead/outbox/embedded"
 )
 
@@ -62,7 +63,7 @@ func (d *doctor) store(ctx context.Context, cfg *config.Config) {
 		d.say("ok", "store", "none")
 	case cfg.Store.URL != "":
 		d.postgres(ctx, cfg.Store.URL)
-	case embedded.Available(embedded.Config{Repository: os.Getenv("FAIRLEAD_POSTGRES_REPOSITORY")}):
+	case embedded.Available(host.OwnPostgres("", nil)):
 		d.say("ok", "store", "a Postgres of its own, started with the program")
 	default:
 		d.say("warning", "store", "none: PostgreSQL is not installed. Install it, name store.url, or set FAIRLEAD_POSTGRES_REPOSITORY to a Maven repository that has it")

@@ -12,7 +12,7 @@ import (
 	"github.com/fairlead/fairlead/connections/drivers"
 	"github.com/fairlead/fairlead/framework/config"
 	"github.com/fairlead/fairlead/framework/host"
-	postgres "github.com/fairlead/fairlead/outbox/embedded"
+	"github.com/fairlead/fairlead/outbox/embedded"
 )
 
 // provisions are what programs use and what does not end with them: the sockets
@@ -106,15 +106,13 @@ func (p *provisions) startBrokers(cfg *config.Config) error {
 // it does not end with the first program. Programs find it by its folder. What
 // goes wrong is theirs to say.
 func (p *provisions) startPostgres(cfg *config.Config) {
-	if cfg.Store.None || cfg.Store.URL != "" || os.Getenv("KUBERNETES_SERVICE_HOST") != "" {
+	if !host.StartsPostgres(cfg) {
 		return
 	}
 	p.postgres = make(chan struct{})
 	go func() {
 		defer close(p.postgres)
-		server, err := postgres.Start(p.life, postgres.Config{
-			Dir: filepath.Join(filepath.Dir(p.serverFile), "postgres"), Repository: os.Getenv("FAIRLEAD_POSTGRES_REPOSITORY"), Log: p.voice.logger(),
-		})
+		server, err := embedded.Start(p.life, host.OwnPostgres(filepath.Dir(p.serverFile), p.voice.logger()))
 		if err != nil {
 			return
 		}

@@ -41,7 +41,7 @@ type ServerFile struct {
 // ServerFilePath returns where the ServerFile of a configuration is. Without a
 // configuration file it is below the working folder.
 func ServerFilePath(configFile string) string {
-	return filepath.Join(filepath.Dir(configFile), ".fairlead", "server.json")
+	return filepath.Join(stateBeside(configFile), "server.json")
 }
 
 // An adminServer is the listening management API.

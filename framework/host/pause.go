@@ -92,7 +92,7 @@ func (h *Host) pausesFile() string {
 	if h.origin.path == "" {
 		return ""
 	}
-	return filepath.Join(filepath.Dir(h.origin.path), ".fairlead", "paused.json")
+	return filepath.Join(stateBeside(h.origin.path), "paused.json")
 }
 
 // recallPauses reads what keepPauses of an earlier program has written.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -46,18 +47,13 @@ func (h *Host) openStore(cfg *config.Config) (*storage, error) {
 	case old != nil && reflect.DeepEqual(old.desired, cfg.Store):
 		return old, nil
 	}
-	own := embedded.Config{
-		Dir: filepath.Join(stateDir(cfg), "postgres"), Repository: os.Getenv("FAIRLEAD_POSTGRES_REPOSITORY"), Log: h.log,
-	}
+	own := OwnPostgres(stateDir(cfg), h.log)
 	if cfg.Store.URL == "" && !needsStore(cfg) && !embedded.Available(own) {
 		h.log.Warn("no store, as PostgreSQL is not installed here: publishing is refused, and dead letters go to queues on their brokers")
 		return nil, nil
 	}
-	oc := outbox.Config{
-		URL: cfg.Store.URL, Schema: cfg.Store.Schema, Poll: cfg.Store.Notify != nil && !*cfg.Store.Notify,
-		CheckOnly: cfg.Store.Migrate != nil && !*cfg.Store.Migrate,
-		Ledger:    h.openLedger(cfg), Log: h.log,
-	}
+	oc := storeConfig(cfg.Store, h.log)
+	oc.Ledger = h.openLedger(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &storage{generation: 1, desired: cfg.Store, cancel: cancel}
 	if old != nil {
@@ -78,6 +74,19 @@ func (h *Host) openStore(cfg *config.Config) (*storage, error) {
 		postgres.close()
 	})
 	return s, nil
+}
+
+// storeConfig returns how a store is opened that is configured so.
+func storeConfig(s config.Store, log *slog.Logger) outbox.Config {
+	return outbox.Config{
+		URL: s.URL, Schema: s.Schema, Poll: s.Notify != nil && !*s.Notify, CheckOnly: s.Migrate != nil && !*s.Migrate, Log: log,
+	}
+}
+
+// OwnPostgres returns what the Postgres is that a program starts for itself, with
+// its data below state, the folder .fairlead beside the configuration.
+func OwnPostgres(state string, log *slog.Logger) embedded.Config {
+	return embedded.Config{Dir: filepath.Join(state, "postgres"), Repository: os.Getenv("FAIRLEAD_POSTGRES_REPOSITORY"), Log: log}
 }
 
 // generationOf is 0 where there is no store.
@@ -105,8 +114,14 @@ func needsStore(cfg *config.Config) bool {
 
 // startsPostgres reports whether this program starts a Postgres of its own where
 // it is given none: not as a function of Knative's func, and not in a pod.
-func (h *Host) startsPostgres() bool {
-	return h.embed && os.Getenv("KUBERNETES_SERVICE_HOST") == ""
+func (h *Host) startsPostgres() bool { return h.embed && !inPod() }
+
+func inPod() bool { return os.Getenv("KUBERNETES_SERVICE_HOST") != "" }
+
+// StartsPostgres reports whether a program made with [Main] starts a Postgres of
+// its own for cfg.
+func StartsPostgres(cfg *config.Config) bool {
+	return !cfg.Store.None && cfg.Store.URL == "" && !inPod()
 }
 
 // close ends the store; what uses it has ended before.
@@ -119,7 +134,11 @@ func (s *storage) close() {
 
 // stateDir is the folder beside a configuration that keeps what a program made
 // with it has to remember.
-func stateDir(cfg *config.Config) string { return filepath.Join(cfg.Dir(), ".fairlead") }
+func stateDir(cfg *config.Config) string { return stateBeside(cfg.File) }
+
+func stateBeside(configFile string) string {
+	return filepath.Join(filepath.Dir(configFile), ".fairlead")
+}
 
 // openLedger opens the ledger of running calls, once. Without one, as on a
 // file system that is read-only, what kills the process is found out more slowly.

@@ -34,9 +34,7 @@ func OpenStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (_ Sto
 	if cfg.Store.URL == "" {
 		return StoreOperator{}, nil, fmt.Errorf("%w: the configuration has no store.url", admin.ErrNoStore)
 	}
-	store, err := outbox.Open(outbox.Config{
-		URL: cfg.Store.URL, Schema: cfg.Store.Schema, Poll: cfg.Store.Notify != nil && !*cfg.Store.Notify, Log: log,
-	})
+	store, err := outbox.Open(storeConfig(cfg.Store, log))
 	if err != nil {
 		return StoreOperator{}, nil, err
 	}

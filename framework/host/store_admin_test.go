@@ -16,6 +16,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/cloudevents/sdk-go/v2/types"
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/fairlead/fairlead/admin"
 	"github.com/fairlead/fairlead/connections"
@@ -265,4 +266,23 @@ func runAll(t *testing.T, s *outbox.Store, want int) int {
 		t.Error(err)
 	}
 	return int(ran.Load())
+}
+
+// Who operates a store whose tables are somebody else's does not make them either.
+func TestOpenStoreLeavesTheTablesAlone(t *testing.T) {
+	url, migrate := services.Postgres(t), false
+	cfg := &config.Config{Store: config.Store{URL: url, Migrate: &migrate}}
+	_, _, err := OpenStore(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if _, ok := errors.AsType[*outbox.VersionError](err); !ok {
+		t.Errorf("got error %v, want one about the version of the tables", err)
+	}
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(t.Context())
+	var made bool
+	if err := conn.QueryRow(t.Context(), "select to_regnamespace('fairlead') is not null").Scan(&made); err != nil || made {
+		t.Errorf("the schema was made: %t, %v", made, err)
+	}
 }
