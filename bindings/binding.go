@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
@@ -72,7 +73,7 @@ func (b *Binding) Prepare(ctx context.Context, destination string, ev event.Even
 func (b *Binding) SendMessages(ctx context.Context, destination string, batch []connections.Message) []error {
 	to, err := b.at(destination)
 	if err != nil {
-		return all(err, len(batch))
+		return slices.Repeat([]error{err}, len(batch))
 	}
 	errs := b.Pool.SendBatch(ctx, to, batch)
 	for i, err := range errs {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -71,18 +72,18 @@ func (p *Pool) Send(ctx context.Context, to Target, m connections.Message) error
 // has one entry for each, as Send would return it.
 func (p *Pool) SendBatch(ctx context.Context, to Target, batch []connections.Message) []error {
 	if err := p.enter(); err != nil {
-		return all(unavailable(err), len(batch))
+		return slices.Repeat([]error{unavailable(err)}, len(batch))
 	}
 	defer p.sends.Done()
 	l, err := p.connect(ctx)
 	if err != nil {
-		return all(unavailable(err), len(batch))
+		return slices.Repeat([]error{unavailable(err)}, len(batch))
 	}
 	t := p.target(l, to.key)
 	s, err := p.take(ctx, l, t, to.settings)
 	if err != nil {
 		p.failed(l, err)
-		return all(unavailable(err), len(batch))
+		return slices.Repeat([]error{unavailable(err)}, len(batch))
 	}
 	errs := s.Send(ctx, batch)
 	broken := false
@@ -114,14 +115,6 @@ func unavailable(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", framework.ErrUnavailable, err)
-}
-
-func all(err error, n int) []error {
-	errs := make([]error, n)
-	for i := range errs {
-		errs[i] = err
-	}
-	return errs
 }
 
 // ErrClosed is wrapped by the error of a Pool that was closed, and has not tried

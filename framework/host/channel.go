@@ -130,11 +130,16 @@ func (h *Host) serverTLS(cfg *config.Config, set *security.Set) (*tls.Config, er
 	if cfg.HTTP.TLS == nil {
 		return nil, nil
 	}
-	c, err := newCertificate(cfg.HTTP.TLS.Cert, cfg.HTTP.TLS.Key, h.log)
+	cert, key := cfg.HTTP.TLS.Cert, cfg.HTTP.TLS.Key
+	pair, err := security.NewRenewable("the certificate of http.tls", []string{cert, key}, h.log, func() (*tls.Certificate, error) {
+		pair, err := tls.LoadX509KeyPair(cert, key)
+		return &pair, err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("http.tls: %w", err)
 	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}, GetCertificate: c.get}
+	t := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	t.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair.Get(), nil }
 	if set.WantsCertificates() {
 		t.ClientAuth = tls.RequestClientCert // each channel verifies what it wants
 	}

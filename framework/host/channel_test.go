@@ -29,6 +29,7 @@ import (
 	"github.com/fairlead/fairlead/framework"
 	"github.com/fairlead/fairlead/framework/config"
 	"github.com/fairlead/fairlead/triggers"
+	"github.com/fairlead/fairlead/triggers/http/security"
 )
 
 type customer struct {
@@ -286,13 +287,17 @@ func TestARenewedCertificateIsShown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		dir := t.TempDir()
 		first := writePair(t, dir, "server")
-		c, err := newCertificate(filepath.Join(dir, "server.pem"), filepath.Join(dir, "server-key.pem"), slog.New(slog.DiscardHandler))
+		h := New()
+		h.log = slog.New(slog.DiscardHandler)
+		cfg := &config.Config{}
+		cfg.HTTP.TLS = &config.HTTPTLS{Cert: filepath.Join(dir, "server.pem"), Key: filepath.Join(dir, "server-key.pem")}
+		c, err := h.serverTLS(cfg, &security.Set{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		shows := func(what string, want *x509.Certificate) {
 			t.Helper()
-			got, err := c.get(nil)
+			got, err := c.GetCertificate(nil)
 			if err != nil || !bytes.Equal(got.Certificate[0], want.Raw) {
 				t.Errorf("%s: got another certificate, %v", what, err)
 			}
@@ -305,12 +310,12 @@ func TestARenewedCertificateIsShown(t *testing.T) {
 			}
 		}
 		shows("at once", first)
-		pass(certificatePause)
+		pass(5 * time.Second)
 		shows("a while later", second)
 		if err := os.WriteFile(filepath.Join(dir, "server.pem"), []byte("half"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		pass(certificatePause)
+		pass(5 * time.Second)
 		shows("half written", second)
 	})
 }

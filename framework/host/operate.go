@@ -162,9 +162,7 @@ func (h *Host) receiveOne(ctx context.Context, recv connections.Receiver, destin
 	if err != nil {
 		return fmt.Errorf("receive from %s: %w", destination, err)
 	}
-	m := admin.Message{Destination: destination, ID: idText(d.ID), ContentType: d.ContentType, ReplyTo: d.ReplyTo, CorrelationID: idText(d.CorrelationID), Header: presentable(d.Header)}
-	m.SetBody(d.Body)
-	if err := f(m); err != nil {
+	if err := f(shownMessage(destination, &d.Message)); err != nil {
 		return errors.Join(err, d.Settle(ctx, framework.Release))
 	}
 	return d.Settle(ctx, framework.Accept)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/fairlead/fairlead/bindings"
@@ -21,30 +22,10 @@ import (
 type service struct {
 	desired any // while it stays equal, the service is left alone
 	*outbox.Consumer
-	cancel context.CancelFunc
-	done   chan struct{}
-	err    error // of Run; valid when done is closed
+	*task
 }
 
-// run starts a consumer.
-func run(ctx context.Context, desired any, c *outbox.Consumer) *service {
-	ctx, cancel := context.WithCancel(ctx)
-	s := &service{desired: desired, Consumer: c, cancel: cancel, done: make(chan struct{})}
-	go func() {
-		defer close(s.done)
-		s.err = s.Run(ctx)
-	}()
-	return s
-}
-
-func (s *service) wait(ctx context.Context) error {
-	select {
-	case <-s.done:
-		return s.err
-	case <-ctx.Done():
-		return fmt.Errorf("%s is still draining: %w", s.Consumer, ctx.Err())
-	}
-}
+func (s *service) wait(ctx context.Context) error { return s.task.wait(ctx, s.String()) }
 
 // A serviceSpec is how one service shall be.
 type serviceSpec struct {
@@ -170,7 +151,7 @@ func (h *Host) relay(cfg *config.Config, s *storage, name string, send func(cont
 func (h *Host) relayTo(ctx context.Context, binding string, staged []outbox.StagedSend) []error {
 	b := h.outputs.Load().bindings[binding]
 	if b == nil { // it is being removed
-		return fail(staged, fmt.Errorf("binding %s %w: it is not configured any more", binding, framework.ErrUnavailable))
+		return slices.Repeat([]error{fmt.Errorf("binding %s %w: it is not configured any more", binding, framework.ErrUnavailable)}, len(staged))
 	}
 	return inRuns(staged, func(run []outbox.StagedSend, batch []connections.Message) []error {
 		return b.SendMessages(ctx, run[0].Destination, batch)
@@ -181,7 +162,7 @@ func (h *Host) relayTo(ctx context.Context, binding string, staged []outbox.Stag
 func (h *Host) relayReplies(ctx context.Context, connection string, staged []outbox.StagedSend) []error {
 	p := h.outputs.Load().pools[connection]
 	if p == nil {
-		return fail(staged, fmt.Errorf("connection %s %w: it is not configured any more", connection, framework.ErrUnavailable))
+		return slices.Repeat([]error{fmt.Errorf("connection %s %w: it is not configured any more", connection, framework.ErrUnavailable)}, len(staged))
 	}
 	target := h.drivers[p.desired.Type].Target
 	return inRuns(staged, func(run []outbox.StagedSend, batch []connections.Message) []error {
@@ -210,14 +191,6 @@ func inRuns(staged []outbox.StagedSend, send func([]outbox.StagedSend, []connect
 	return errs
 }
 
-func fail(staged []outbox.StagedSend, err error) []error {
-	errs := make([]error, len(staged))
-	for i := range errs {
-		errs[i] = err
-	}
-	return errs
-}
-
 // replaceServices stops services that are gone or changed, and starts new ones.
 func (h *Host) replaceServices(ctx context.Context, specs map[string]serviceSpec) error {
 	next := make(map[string]*service, len(specs))
@@ -233,7 +206,7 @@ func (h *Host) replaceServices(ctx context.Context, specs map[string]serviceSpec
 	var errs []error
 	for name, s := range stopping {
 		errs = append(errs, s.wait(ctx))
-		if !ended(s.done) {
+		if !s.ended() {
 			next["leaving "+name] = s // Stop waits for the rest
 		}
 	}
@@ -246,7 +219,7 @@ func (h *Host) replaceServices(ctx context.Context, specs map[string]serviceSpec
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 			continue
 		}
-		next[name] = run(h.life, spec.desired, c)
+		next[name] = &service{spec.desired, c, begin(h.life, c.Run)}
 	}
 	h.serving = next
 	return errors.Join(errs...)

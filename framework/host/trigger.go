@@ -43,9 +43,7 @@ type runningTrigger struct {
 	stored  *outbox.Consumer  // of what the store has for it, a topic's events or parked messages; nil without a store
 	timer   *timer            // of a schedule; else nil
 	desired desired
-	cancel  context.CancelFunc
-	done    chan struct{}
-	err     error // of running; valid when done is closed
+	*task
 	started time.Time
 
 	failure  error // why it did not run well when it was stopped
@@ -54,7 +52,7 @@ type runningTrigger struct {
 }
 
 func (h *Host) start(s triggerSpec) (*runningTrigger, error) {
-	t := &runningTrigger{name: s.Name, desired: s.desired, done: make(chan struct{}), started: time.Now(), paused: h.paused[s.Name]}
+	t := &runningTrigger{name: s.Name, desired: s.desired, started: time.Now(), paused: h.paused[s.Name]}
 	if s.Source != nil {
 		t.broker = triggers.New(s.Spec)
 	}
@@ -70,16 +68,11 @@ func (h *Host) start(s triggerSpec) (*runningTrigger, error) {
 			return nil, err
 		}
 	}
-	ctx, cancel := context.WithCancel(h.life)
-	t.cancel = cancel
+	work := t.run
 	if t.paused {
-		close(t.done)
-		return t, nil
+		work = nil
 	}
-	go func() {
-		defer close(t.done)
-		t.err = t.run(ctx)
-	}()
+	t.task = begin(h.life, work)
 	return t, nil
 }
 
@@ -100,27 +93,7 @@ func (t *runningTrigger) run(ctx context.Context) error {
 	return errors.Join(errs[:]...)
 }
 
-// wait returns when the trigger has drained, or with ctx's error.
-func (t *runningTrigger) wait(ctx context.Context) error {
-	select {
-	case <-t.done:
-		return t.err
-	case <-ctx.Done():
-		return fmt.Errorf("trigger %s is still draining: %w", t.name, ctx.Err())
-	}
-}
-
-// ended reports whether nothing of the trigger runs any more.
-func (t *runningTrigger) ended() bool { return ended(t.done) }
-
-func ended(done <-chan struct{}) bool {
-	select {
-	case <-done:
-		return true
-	default:
-		return false
-	}
-}
+func (t *runningTrigger) wait(ctx context.Context) error { return t.task.wait(ctx, "trigger "+t.name) }
 
 // Status returns how the trigger is doing now.
 func (t *runningTrigger) Status() triggers.Status {

@@ -7,64 +7,28 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"sync"
-	"time"
 
 	"github.com/fairlead/fairlead/framework"
 )
 
-// filePause is how often a file is looked at, at most.
-const filePause = 5 * time.Second
-
-// mtls recognises callers by certificates that those in a file have signed. The
-// file is read again when it changes.
+// mtls recognises callers by certificates that those in a file have signed.
 type mtls struct {
-	path string
-
-	mu      sync.Mutex
-	roots   *x509.CertPool
-	changed time.Time // of the file that roots was read from
-	looked  time.Time
+	roots *Renewable[*x509.CertPool]
 }
 
 func newMTLS(path string) (*mtls, error) {
-	m := &mtls{path: path}
-	return m, m.read()
-}
-
-// read reads the file if it has changed.
-func (m *mtls) read() error {
-	m.looked = time.Now()
-	info, err := os.Stat(m.path)
-	if err != nil {
-		return err
-	}
-	if m.roots != nil && info.ModTime().Equal(m.changed) {
-		return nil
-	}
-	data, err := os.ReadFile(m.path)
-	if err != nil {
-		return err
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(data) {
-		return errors.New("ca: found no certificate in the file, expected PEM")
-	}
-	m.roots, m.changed = roots, info.ModTime()
-	return nil
-}
-
-// authorities returns who signs. While the file is wrong, as between two writes,
-// it is who did before.
-func (m *mtls) authorities() *x509.CertPool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if time.Since(m.looked) >= filePause {
-		if err := m.read(); err != nil {
-			slog.Warn("the certificates of those who sign clients' certificates cannot be read again; those before are used", "err", err)
+	roots, err := NewRenewable("the certificates of those who sign clients' certificates", []string{path}, slog.Default(), func() (*x509.CertPool, error) {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
 		}
-	}
-	return m.roots
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(data) {
+			return nil, errors.New("ca: found no certificate in the file, expected PEM")
+		}
+		return roots, nil
+	})
+	return &mtls{roots}, err
 }
 
 // check verifies the certificate itself: the server's handshake takes any, and
@@ -74,7 +38,7 @@ func (m *mtls) check(r *http.Request) (framework.Caller, error) {
 		return framework.Caller{}, errAbsent
 	}
 	leaf := r.TLS.PeerCertificates[0]
-	o := x509.VerifyOptions{Roots: m.authorities(), Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
+	o := x509.VerifyOptions{Roots: m.roots.Get(), Intermediates: x509.NewCertPool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
 	for _, c := range r.TLS.PeerCertificates[1:] {
 		o.Intermediates.AddCert(c)
 	}
