@@ -1,6 +1,6 @@
 # What CI runs is "make test" (.ci/run); the rest is for the hours before.
 .DEFAULT_GOAL := help
-.PHONY: help test quick build lint fuzz mq bench services services-down
+.PHONY: help test quick build lint fuzz mq cluster bench services services-down
 
 # Pinned, so that a new check does not fail an old commit.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.0
@@ -26,6 +26,9 @@ fuzz: ## Run every fuzz target for 10 seconds
 
 mq: ## Run the tests that need the interface of IBM MQ's client, on the queue-manager double
 	go run ./test/suite mq
+
+cluster: ## Run the tests that deploy, to an API server and a KEDA that are built once and run here
+	go run ./test/suite cluster
 
 bench: ## Run every benchmark, with the services
 	go run ./test/suite bench

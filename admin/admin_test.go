@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead/fairlead/admin"
+	"github.com/fairlead/fairlead/admin/access"
 )
 
 const token = "geheim"
@@ -24,7 +25,9 @@ const token = "geheim"
 // A fake answers as its fields say and remembers what it was asked. A method
 // whose field is nil must not be called.
 type fake struct {
+	admin.QueueViewer
 	admin.ConfigOperator
+	admin.ConfigEditor
 	admin.TopicStore
 	admin.LetterStore
 
@@ -55,7 +58,7 @@ func (f *fake) Invoke(_ context.Context, function string, m admin.Message) (*adm
 
 func serve(t *testing.T, b admin.Backend) *admin.Client {
 	t.Helper()
-	server := httptest.NewServer(admin.Handler(b, token))
+	server := httptest.NewServer(admin.Handler(b, access.New(access.Options{Token: token})))
 	t.Cleanup(server.Close)
 	return &admin.Client{URL: server.URL, Token: token}
 }
@@ -86,7 +89,7 @@ func TestToken(t *testing.T) {
 		{"", "Bearer ", 401},
 	} {
 		t.Run(fmt.Sprintf("%q %q", tt.token, tt.authorization), func(t *testing.T) {
-			h := admin.Handler(&fake{status: func() admin.Status { return admin.Status{} }}, tt.token)
+			h := admin.Handler(&fake{status: func() admin.Status { return admin.Status{} }}, access.New(access.Options{Token: tt.token}))
 			for _, path := range []string{"/api/v1/status", "/other"} {
 				r := httptest.NewRequest(http.MethodGet, path, nil)
 				r.Header.Set("Authorization", tt.authorization)
@@ -258,7 +261,7 @@ func TestBadRequests(t *testing.T) {
 		{"a negative count", "/api/v1/connections/c/receive?destination=q&count=-1", "", 400, `"-1"`},
 		{"no destination", "/api/v1/connections/c/receive?count=1", "", 400, "destination"},
 		{"no such endpoint", "/api/v1/other", "", 404, "POST /api/v1/other"},
-		{"another method", "/api/v1/status", "", 404, "POST /api/v1/status"},
+		{"another method", "/api/v1/status", "", 405, "expected GET or HEAD"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			status, body := post(t, c, tt.path, strings.NewReader(tt.body))
@@ -386,7 +389,7 @@ func FuzzSend(f *testing.F) {
 	f.Add([]byte(`{"text":"x","header":{"a":1}}`))
 	f.Add([]byte(`{"data":"/w=="}`))
 	f.Add([]byte(`{}{}`))
-	h := admin.Handler(&fake{send: func(string, admin.Message) (string, error) { return "1", nil }}, token)
+	h := admin.Handler(&fake{send: func(string, admin.Message) (string, error) { return "1", nil }}, access.New(access.Options{Token: token}))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		r := httptest.NewRequest(http.MethodPost, "/api/v1/bindings/b/send", bytes.NewReader(body))
 		r.Header.Set("Authorization", "Bearer "+token)

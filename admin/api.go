@@ -6,6 +6,8 @@
 //	GET    status                                  Status
 //	POST   connections/NAME/ping                   Pong
 //	POST   connections/NAME/receive                lines of Message; destination, count
+//	GET    connections/NAME/queues/QUEUE           QueueDepth; 501 where the broker does not tell
+//	GET    connections/NAME/queues/QUEUE/messages  MessageList; skip, limit
 //	POST   bindings/NAME/send                      Message -> SendResult
 //	POST   functions/NAME/invoke                   Message -> Message, or 204
 //	POST   triggers/NAME/pause                     204
@@ -13,7 +15,16 @@
 //	GET    config                                  Document
 //	POST   config/plan                             Document -> Plan
 //	GET    config/KIND                             ObjectList
-//	GET    config/KIND/NAME                        Object
+//	GET    config/KIND/NAME                        Object, with its version as the ETag
+//	PUT    config/KIND/NAME                        its part of a document in YAML or JSON -> Object; If-Match, If-None-Match
+//	DELETE config/KIND/NAME                        204; If-Match
+//	POST   config/apply                            Application -> Applied
+//	POST   connections/NAME/password               SecretValue -> 204
+//	GET    secrets                                 SecretList
+//	PUT    secrets/NAME                            SecretValue -> 204
+//	DELETE secrets/NAME                            204
+//	POST   secrets/rotate                          Rotation
+//	GET    audit                                   AuditPage; kind, name, action, actor, since, until, before, limit
 //	GET    topics                                  TopicList
 //	GET    topics/NAME                             Topic
 //	GET    topics/NAME/events                      EventList; skip, limit
@@ -60,7 +71,9 @@ type Backend interface {
 	// Invoke calls a function and returns its reply, or nil.
 	Invoke(ctx context.Context, function string, m Message) (*Message, error)
 
+	QueueViewer
 	ConfigOperator
+	ConfigEditor
 	TopicStore
 	LetterStore
 }
@@ -126,6 +139,7 @@ type Status struct {
 	Functions   []string           `json:"functions"`
 	Triggers    []TriggerStatus    `json:"triggers"`
 	Connections []ConnectionStatus `json:"connections"`
+	Calls       []CallStatus       `json:"calls"`
 	Config      ConfigStatus       `json:"config"`
 }
 
@@ -135,7 +149,7 @@ type TriggerStatus struct {
 	Connection  string     `json:"connection"`
 	Destination string     `json:"destination"`
 	Function    string     `json:"function"`
-	State       string     `json:"state"` // connecting, running, paused, standby, down or stopped
+	State       string     `json:"state"` // connecting, running, paused, standby, down, stopped or waiting
 	Since       time.Time  `json:"since"`
 	Error       string     `json:"error,omitempty"`
 	NextTry     *time.Time `json:"nextTry,omitempty"`
@@ -160,6 +174,21 @@ type ConnectionStatus struct {
 	Refused   string     `json:"refused,omitempty"` // why a newer configuration of it does not run
 }
 
+// A CallStatus counts the calls of one function, whatever started them, or the
+// sends through one binding, since the program started.
+type CallStatus struct {
+	Kind        string `json:"kind"` // KindFunction or KindBinding
+	Name        string `json:"name"`
+	InFlight    int    `json:"inFlight"`
+	Succeeded   uint64 `json:"succeeded"`
+	Failed      uint64 `json:"failed"`
+	Unavailable uint64 `json:"unavailable"` // because something was out of reach; no attempt was used up
+	Panicked    uint64 `json:"panicked"`
+}
+
+// KindBinding is the Kind of a [CallStatus] about the sends through a binding.
+const KindBinding = "binding"
+
 // A Pong is the answer to a ping.
 type Pong struct {
 	Milliseconds float64 `json:"milliseconds"`
@@ -176,6 +205,11 @@ type Problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
+
+	// Of 412 alone: the version that is there, 0 if there is none, and how what is
+	// there differs from what was to be, line by line.
+	Version    int64  `json:"version,omitempty"`
+	Difference string `json:"difference,omitempty"`
 }
 
 // Error makes a Problem the error that a client returns.

@@ -2,11 +2,13 @@ package admin
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -17,6 +19,7 @@ import (
 type Client struct {
 	URL   string // as in http://127.0.0.1:8183
 	Token string
+	HTTP  *http.Client // nil: http.DefaultClient
 }
 
 // Status asks how everything is doing.
@@ -84,17 +87,22 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) (bo
 	if err != nil {
 		return false, err
 	}
-	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusNoContent {
-		return false, nil
+		return false, resp.Body.Close()
 	}
-	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return false, fmt.Errorf("%s: not understood: %w", path, err)
-	}
-	return true, nil
+	return true, decode(resp, out)
 }
 
-// do makes one request. Any answer but success is a *Problem.
+// decode reads an answer into out.
+func decode(resp *http.Response, out any) error {
+	defer resp.Body.Close()
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("%s: not understood: %w", resp.Request.URL.Path, err)
+	}
+	return nil
+}
+
+// do makes one request with a JSON body, if in is not nil, as send does.
 func (c *Client) do(ctx context.Context, method, path string, in any) (*http.Response, error) {
 	var body bytes.Buffer
 	if in != nil {
@@ -102,12 +110,18 @@ func (c *Client) do(ctx context.Context, method, path string, in any) (*http.Res
 			return nil, err
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.URL+path, &body)
+	return c.send(ctx, method, path, nil, &body)
+}
+
+// send makes one request. Any answer but success is a *Problem.
+func (c *Client) send(ctx context.Context, method, path string, header http.Header, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.URL+path, body)
 	if err != nil {
 		return nil, err
 	}
+	maps.Copy(req.Header, header)
 	req.Header.Set("Authorization", "Bearer "+c.Token)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := cmp.Or(c.HTTP, http.DefaultClient).Do(req)
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		return nil, fmt.Errorf("reach the host at %s: %w", c.URL, u.Err)
 	}

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/fairlead/fairlead/admin/access"
 )
 
 // A ConfigOperator is the part of a [Backend] that answers for the configuration.
@@ -37,7 +39,17 @@ type ConfigStatus struct {
 	Applied    time.Time  `json:"applied"`
 	Refused    string     `json:"refused,omitempty"` // why a newer one does not run
 	RefusedAt  *time.Time `json:"refusedAt,omitempty"`
+
+	// Stored is the generation of the configuration in the store that runs; 0
+	// without a store, and until it has answered.
+	Stored   int64     `json:"stored"`
+	Replicas []Replica `json:"replicas,omitempty"` // those that share the store, as it was less than two seconds ago
+	Shadowed []string  `json:"shadowed,omitempty"` // objects of the store that the file has, too, and so owns
 }
+
+// Waiting is the state of a trigger that this program cannot run yet: the store has
+// it, and its function is not there, say.
+const Waiting = "waiting"
 
 // A Document is a configuration in YAML.
 type Document struct {
@@ -72,7 +84,9 @@ type Step struct {
 type Object struct {
 	Kind    string         `json:"kind"`
 	Name    string         `json:"name"`
-	Owner   string         `json:"owner,omitempty"` // the file that owns it
+	Owner   string         `json:"owner,omitempty"`   // the file that owns it, or StoreOwner
+	Version int64          `json:"version,omitempty"` // in the store; the ETag
+	Text    string         `json:"text,omitempty"`    // its part of a document in YAML, as it was written, references in place of secrets
 	State   string         `json:"state,omitempty"`
 	Error   string         `json:"error,omitempty"`
 	Refused string         `json:"refused,omitempty"` // why a newer configuration of it does not run
@@ -84,13 +98,28 @@ type ObjectList struct {
 	Objects []Object `json:"objects"`
 }
 
-func (s *server) handleConfig(mux *http.ServeMux) {
-	mux.HandleFunc("GET /api/v1/config", s.export)
-	mux.HandleFunc("POST /api/v1/config/plan", s.plan)
-	mux.HandleFunc("GET /api/v1/config/{kind}", s.objects)
-	mux.HandleFunc("GET /api/v1/config/{kind}/{name}", s.object)
-	mux.HandleFunc("POST /api/v1/triggers/{name}/pause", s.switches(Backend.Pause))
-	mux.HandleFunc("POST /api/v1/triggers/{name}/resume", s.switches(Backend.Resume))
+func (s *server) configRoutes() []route {
+	return []route{
+		{
+			method: "GET", path: "/api/v1/config", role: access.Viewer, summary: "The configuration that runs, with references in place of secrets",
+			out: typeOf[Document](), serve: s.export,
+		}, {
+			method: "POST", path: "/api/v1/config/plan", role: access.Admin, summary: "What another configuration would change",
+			in: typeOf[Document](), out: typeOf[Plan](), serve: s.plan,
+		}, {
+			method: "GET", path: "/api/v1/config/{kind}", role: access.Viewer, summary: "The objects of one kind",
+			out: typeOf[ObjectList](), serve: s.objects,
+		}, {
+			method: "GET", path: "/api/v1/config/{kind}/{name}", role: access.Viewer, summary: "One object",
+			out: typeOf[Object](), etag: true, serve: s.object,
+		}, {
+			method: "POST", path: "/api/v1/triggers/{name}/pause", role: access.Operator, summary: "Make a trigger receive nothing more",
+			serve: s.switches(Backend.Pause),
+		}, {
+			method: "POST", path: "/api/v1/triggers/{name}/resume", role: access.Operator, summary: "Make a trigger receive again",
+			serve: s.switches(Backend.Resume),
+		},
+	}
 }
 
 func (s *server) export(w http.ResponseWriter, r *http.Request) {
@@ -114,9 +143,13 @@ func (s *server) objects(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) object(w http.ResponseWriter, r *http.Request) {
-	answer(w, r, func(ctx context.Context) (Object, error) {
-		return s.backend.Object(ctx, r.PathValue("kind"), r.PathValue("name"))
-	})
+	o, err := s.backend.Object(r.Context(), r.PathValue("kind"), r.PathValue("name"))
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	tag(w, o)
+	write(w, o)
 }
 
 // switches serves what turns a trigger on or off.

@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
+
+	"github.com/fairlead/fairlead/admin/access"
 )
 
 // A LetterStore is the part of a [Backend] that answers for what has failed for
@@ -178,13 +181,49 @@ type ReplayProgress struct {
 	Error    string      `json:"error,omitempty"`
 }
 
-func (s *server) handleDeadLetters(mux *http.ServeMux) {
-	mux.HandleFunc("GET /api/v1/deadletters", s.deadLetters)
-	mux.HandleFunc("GET /api/v1/deadletters/{id}", s.deadLetter)
-	mux.HandleFunc("DELETE /api/v1/deadletters", s.discard)
-	mux.HandleFunc("DELETE /api/v1/deadletters/{id}", s.discardOne)
-	mux.HandleFunc("POST /api/v1/deadletters/replay", s.replay)
-	mux.HandleFunc("DELETE /api/v1/replays/{id}", s.stopReplay)
+func (s *server) letterRoutes() []route {
+	filter := filterParameters()
+	selection := append(slices.Clip(filter), parameter{name: "all", kind: typeOf[bool](), doc: "true: there is no filter, and all are meant"})
+	return []route{
+		{
+			method: "GET", path: "/api/v1/deadletters", role: access.Viewer, summary: "Dead letters, the newest first",
+			query: append(slices.Clip(filter), parameter{name: "before", kind: typeOf[uint](), doc: "the next of the page before"}, limitParameter(MaxLetters)),
+			out:   typeOf[LetterPage](), serve: s.deadLetters,
+		}, {
+			method: "GET", path: "/api/v1/deadletters/{id}", role: access.Viewer, summary: "One dead letter with its message",
+			out: typeOf[Letter](), serve: s.deadLetter,
+		}, {
+			method: "DELETE", path: "/api/v1/deadletters", role: access.Operator, summary: "Remove dead letters, for good",
+			query: selection, out: typeOf[Removal](), serve: s.discard,
+		}, {
+			method: "DELETE", path: "/api/v1/deadletters/{id}", role: access.Operator, summary: "Remove one dead letter, for good",
+			out: typeOf[Removal](), serve: s.discardOne,
+		}, {
+			method: "POST", path: "/api/v1/deadletters/replay", role: access.Operator, summary: "Hand dead letters back to what failed on them",
+			query: append(slices.Clip(selection),
+				parameter{name: "perSecond", kind: typeOf[float64](), doc: "at most so many; 0: no limit"},
+				parameter{name: "bypassInbox", kind: typeOf[bool](), doc: "run functions though the event's effects are committed"}),
+			out: typeOf[ReplayProgress](), media: lines, serve: s.replay,
+		}, {
+			method: "DELETE", path: "/api/v1/replays/{id}", role: access.Operator, summary: "Stop a replay",
+			serve: s.stopReplay,
+		},
+	}
+}
+
+// filterParameters are those of a [LetterFilter].
+func filterParameters() []parameter {
+	text := typeOf[string]()
+	return []parameter{
+		{name: "id", kind: typeOf[int64](), list: true, doc: "only these"},
+		{name: "trigger", kind: text, doc: "only of this trigger"},
+		{name: "function", kind: text, doc: "only of this function"},
+		{name: "source", kind: text, doc: "only from this source"},
+		{name: "event", kind: text, doc: "only of the event with this id"},
+		{name: "cause", kind: text, doc: "only where the error contains this, in any case"},
+		{name: "since", kind: typeOf[time.Time](), doc: "only what died at this time or later"},
+		{name: "until", kind: typeOf[time.Time](), doc: "only what died before this time"},
+	}
 }
 
 func (s *server) deadLetters(w http.ResponseWriter, r *http.Request) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 
+	"github.com/fairlead/fairlead/admin/access"
 	"github.com/fairlead/fairlead/metrics"
 )
 
@@ -13,6 +14,17 @@ import (
 type MetricsWriter interface {
 	// WriteMetrics writes them in the text format of Prometheus.
 	WriteMetrics(ctx context.Context, w io.Writer) error
+}
+
+func (s *server) metricsRoutes() []route {
+	m, ok := s.backend.(MetricsWriter)
+	if !ok {
+		return nil
+	}
+	return []route{{
+		method: "GET", path: "/metrics", role: access.Viewer, summary: "Counters in the text format of Prometheus",
+		out: typeOf[string](), media: metrics.ContentType, serve: func(w http.ResponseWriter, r *http.Request) { scrape(w, r, m) },
+	}}
 }
 
 func scrape(w http.ResponseWriter, r *http.Request, m MetricsWriter) {

@@ -57,6 +57,10 @@ func (p *parameters) limit(most int) int {
 	return n
 }
 
+func limitParameter(most int) parameter {
+	return parameter{name: "limit", kind: typeOf[uint](), min: 1, max: most, doc: fmt.Sprintf("of what the page holds: 1 to %d, or %d", most, min(DefaultLimit, most))}
+}
+
 // rate takes a number of things a second.
 func (p *parameters) rate(name string) float64 {
 	text := p.text(name)

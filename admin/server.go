@@ -1,8 +1,6 @@
 package admin
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,55 +8,37 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
-	"strings"
+	"sync"
+
+	"github.com/fairlead/fairlead/admin/access"
 )
 
 // maxBody is the longest request body, in bytes.
 const maxBody = 16 << 20
 
-// Handler serves the API. Requests without the token get 401.
-func Handler(b Backend, token string) http.Handler {
-	s := &server{backend: b}
+// Handler serves the API to those whom a lets in: who is not known gets 401, and
+// who may not do what is asked 403. Everybody may read what there is, at
+// /openapi.json.
+func Handler(b Backend, a *access.Access) http.Handler {
+	s := &server{backend: b, access: a}
+	routes := s.routes()
+	described := sync.OnceValue(func() []byte { return document(b.Status().Version, routes) })
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /api/v1/status", s.status)
-	mux.HandleFunc("POST /api/v1/connections/{name}/ping", s.ping)
-	mux.HandleFunc("POST /api/v1/connections/{name}/receive", s.receive)
-	mux.HandleFunc("POST /api/v1/bindings/{name}/send", s.send)
-	mux.HandleFunc("POST /api/v1/functions/{name}/invoke", s.invoke)
-	s.handleConfig(mux)
-	s.handleTopics(mux)
-	s.handleDeadLetters(mux)
-	if m, ok := b.(MetricsWriter); ok {
-		mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) { scrape(w, r, m) })
-	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		fail(w, fmt.Errorf("%w: there is no %s %s", ErrNotFound, r.Method, r.URL.Path))
+	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if _, err := w.Write(described()); err != nil {
+			slog.Debug("the client did not wait for its answer", "err", err)
+		}
 	})
-	return authenticate(mux, token)
+	mux.Handle("/", newRouter(routes))
+	return a.Authenticate(mux)
 }
 
 type server struct {
 	backend Backend
+	access  *access.Access
 	replays replays
-}
-
-// authenticate lets only requests with the token pass; without a token, none.
-// Hashes are compared, so that the time it takes tells nothing, not even the
-// token's length.
-func authenticate(next http.Handler, token string) http.Handler {
-	want := sha256.Sum256([]byte(token))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		got := sha256.Sum256([]byte(given))
-		same := subtle.ConstantTimeCompare(got[:], want[:]) == 1
-		if !same || token == "" || !strings.EqualFold(scheme, "Bearer") {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			problem(w, http.StatusUnauthorized, "a token is needed: Authorization: Bearer TOKEN")
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		next.ServeHTTP(w, r)
-	})
 }
 
 func (s *server) status(w http.ResponseWriter, _ *http.Request) { write(w, s.backend.Status()) }
@@ -156,30 +136,50 @@ func write(w http.ResponseWriter, v any) {
 
 // fail answers with the status that err deserves.
 func fail(w http.ResponseWriter, err error) {
+	if c, ok := errors.AsType[*VersionConflict](err); ok {
+		const status = http.StatusPreconditionFailed
+		answerProblem(w, Problem{
+			Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: c.Error(), Version: c.Found, Difference: c.Difference,
+		})
+		return
+	}
+	if wait, ok := errors.AsType[*access.WaitError](err); ok {
+		w.Header().Set("Retry-After", strconv.Itoa(int(wait.After.Seconds())+1))
+		problem(w, http.StatusTooManyRequests, wait.Error())
+		return
+	}
 	var large *http.MaxBytesError
 	status := http.StatusBadGateway // the API works; what it asked does not
 	switch {
 	case errors.As(err, &large):
 		status = http.StatusRequestEntityTooLarge
-	case errors.Is(err, ErrNotFound):
+	case errors.Is(err, ErrNotFound), errors.Is(err, access.ErrNotFound):
 		status = http.StatusNotFound
-	case errors.Is(err, ErrBadRequest):
+	case errors.Is(err, ErrBadRequest), errors.Is(err, access.ErrInvalid):
 		status = http.StatusBadRequest
-	case errors.Is(err, ErrConflict):
+	case errors.Is(err, access.ErrRefused):
+		status = http.StatusForbidden
+	case errors.Is(err, ErrConflict), errors.Is(err, access.ErrTaken):
 		status = http.StatusConflict
-	case errors.Is(err, ErrNoStore):
+	case errors.Is(err, ErrRefused):
+		status = http.StatusUnprocessableEntity
+	case errors.Is(err, ErrNoStore), errors.Is(err, access.ErrNoStore), errors.Is(err, errors.ErrUnsupported):
 		status = http.StatusNotImplemented
-	case errors.Is(err, ErrUnavailable):
+	case errors.Is(err, ErrUnavailable), errors.Is(err, access.ErrUnavailable):
 		status = http.StatusServiceUnavailable
 	}
 	problem(w, status, err.Error())
 }
 
 func problem(w http.ResponseWriter, status int, detail string) {
+	answerProblem(w, Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail})
+}
+
+func answerProblem(w http.ResponseWriter, p Problem) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	if err := json.NewEncoder(w).Encode(Problem{"about:blank", http.StatusText(status), status, detail}); err != nil {
+	w.WriteHeader(p.Status)
+	if err := json.NewEncoder(w).Encode(p); err != nil {
 		slog.Debug("the client did not wait for its answer", "err", err)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/fairlead/fairlead/admin/access"
 )
 
 // A TopicStore is the part of a [Backend] that publishes and answers for what was
@@ -115,6 +117,7 @@ type Subscription struct {
 	InFlight int        `json:"inFlight"` // of these, being worked on
 	Oldest   *time.Time `json:"oldest"`
 	Created  time.Time  `json:"created"`
+	Error    string     `json:"error,omitempty"` // why it is not worked on, or the last error of an event to be retried
 }
 
 // A StoredEvent is an event as it lies in the store.
@@ -158,13 +161,29 @@ const (
 // storeTimeout is how long a request waits for a store that does not answer.
 const storeTimeout = 10 * time.Second
 
-func (s *server) handleTopics(mux *http.ServeMux) {
-	mux.HandleFunc("GET /api/v1/topics", s.topics)
-	mux.HandleFunc("GET /api/v1/topics/{name}", s.topic)
-	mux.HandleFunc("GET /api/v1/topics/{name}/events", s.browse)
-	mux.HandleFunc("POST /api/v1/topics/{name}/events", s.publish)
-	mux.HandleFunc("DELETE /api/v1/topics/{name}/events", s.purge)
-	mux.HandleFunc("DELETE /api/v1/topics/{name}/subscriptions/{subscription}", s.deleteSubscription)
+func (s *server) topicRoutes() []route {
+	return []route{
+		{
+			method: "GET", path: "/api/v1/topics", role: access.Viewer, summary: "All functions and topics that were published or subscribed to",
+			out: typeOf[TopicList](), serve: s.topics,
+		}, {
+			method: "GET", path: "/api/v1/topics/{name}", role: access.Viewer, summary: "One function or topic",
+			out: typeOf[Topic](), serve: s.topic,
+		}, {
+			method: "GET", path: "/api/v1/topics/{name}/events", role: access.Viewer, summary: "Events that wait, without taking them",
+			query: []parameter{{name: "skip", kind: typeOf[uint](), doc: "leave out the first ones"}, limitParameter(MaxEvents)},
+			out:   typeOf[EventList](), serve: s.browse,
+		}, {
+			method: "POST", path: "/api/v1/topics/{name}/events", role: access.Operator, summary: "Publish an event",
+			in: typeOf[Publication](), out: typeOf[SendResult](), serve: s.publish,
+		}, {
+			method: "DELETE", path: "/api/v1/topics/{name}/events", role: access.Operator, summary: "Remove all events but those in flight, for good",
+			out: typeOf[Removal](), serve: s.purge,
+		}, {
+			method: "DELETE", path: "/api/v1/topics/{name}/subscriptions/{subscription}", role: access.Operator, summary: "Remove a subscription that nobody serves, with its events",
+			out: typeOf[Removal](), serve: s.deleteSubscription,
+		},
+	}
 }
 
 // answer asks the store for something that takes no longer than storeTimeout,

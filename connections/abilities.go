@@ -14,13 +14,15 @@ var ErrNotBuilt = errors.New("not in this build")
 
 // A Browser is a Conn that can show what waits in a queue without taking it.
 type Browser interface {
-	// Browse returns the first messages of source, at most limit, in the order
-	// in which they would be received.
-	Browse(ctx context.Context, source any, limit int) ([]Message, error)
+	// Browse returns at most limit messages of source after the first skip ones,
+	// in the order in which they would be received.
+	Browse(ctx context.Context, source any, skip, limit int) ([]Message, error)
 }
 
 // A Gauge is a Conn that can tell how many messages wait in a queue.
 type Gauge interface {
+	// Depth returns how many wait in source. The error wraps
+	// [errors.ErrUnsupported] where this broker does not tell.
 	Depth(ctx context.Context, source any) (int, error)
 }
 
@@ -64,3 +66,15 @@ type Durable interface {
 	// other terms drops what the subscription holds.
 	Durable() (subscription, terms string)
 }
+
+// An Answered is settings of a binding that may name a queue of this program, on
+// the same connection, where answers are to go.
+type Answered interface {
+	// AnsweredAt returns the name that the [Temporary] source of the queue has, and
+	// whether answers go to such a queue at all.
+	AnsweredAt() (queue string, ok bool)
+}
+
+// A Temporary is settings of a trigger whose queue may be one that the broker makes
+// for it.
+type Temporary interface{ IsTemporary() bool }

@@ -48,20 +48,24 @@ func NewCodec(connection, destination string) Codec {
 // the id is random, and unstable is true. What claims to be a CloudEvent and
 // breaks a rule of the specification is an error.
 func (c Codec) Decode(m *Message) (events []event.Event, unstable bool, err error) {
+	return c.AppendDecode(nil, m)
+}
+
+// AppendDecode is Decode that appends to events.
+func (c Codec) AppendDecode(events []event.Event, m *Message) (all []event.Event, unstable bool, err error) {
 	switch mode(m.ContentType) {
 	case batchType:
-		events, err = decodeBatch(m.Body)
-		return events, false, err
+		batch, err := decodeBatch(m.Body)
+		return append(events, batch...), false, err
 	case structuredType:
 		ev, err := decodeStructured(m.Body)
-		return []event.Event{ev}, false, err
+		return append(events, ev), false, err
 	}
 	if version, ok := attribute(m, "specversion"); ok {
 		ev, err := decodeBinary(m, version)
-		return []event.Event{ev}, false, err
+		return append(events, ev), false, err
 	}
-	ev := c.plain(m)
-	return []event.Event{ev}, m.Identity == "", nil
+	return append(events, c.plain(m)), m.Identity == "", nil
 }
 
 // mode returns structuredType or batchType for the media types of those modes,

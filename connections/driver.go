@@ -77,6 +77,14 @@ type Driver struct {
 	// delivered it redelivered times before. m is encoded and decoded as on the
 	// wire; there is no broker, no I/O and no Settle. Nil: the driver has no wire.
 	Fake func(m Message, redelivered int) (Delivery, error)
+
+	// Pack returns what a received message has beyond the fields of Message, from its
+	// Native, in a form that lasts: the store keeps it beside them as a [Packed]. It is
+	// nil if there is nothing. Unpack gives a message with these fields its Native
+	// again, and what the store does not keep as it was: headers and ids of the wire's
+	// own types. Nil: Native is not kept. Both are there or neither.
+	Pack   func(m *Message) ([]byte, error)
+	Unpack func(packed []byte, m *Message) error
 }
 
 // An Embeddable is settings of a connection that may ask for the driver's
@@ -154,6 +162,12 @@ type Delivery struct {
 	// answers, that it answered. Release gives the message back; a broker that
 	// cannot take back a single message (STOMP) gets it when the Receiver is closed.
 	Settle func(ctx context.Context, o framework.Outcome) error
+}
+
+// Describe writes into o what the broker says of the message.
+func (d *Delivery) Describe(o *framework.Origin) {
+	o.Deliveries, o.Header, o.ID, o.CorrelationID = d.Count, d.Header, d.ID, d.CorrelationID
+	o.ReplyTo, o.Correlate, o.Native = d.ReplyTo, d.Correlate, d.Native
 }
 
 // A Sender puts messages on one target. It is used by one goroutine at a time.

@@ -36,6 +36,10 @@ type Message struct {
 	Native any
 }
 
+// Packed stands for a Native in a message that comes from the store; see Pack of
+// [Driver].
+type Packed []byte
+
 // PerDelivery reports whether a header or property belongs to one delivery of a
 // message, or to one send, so that a relay must not send it on.
 func PerDelivery(name string) bool {

@@ -196,6 +196,23 @@ func TestOutsideAFunction(t *testing.T) {
 	}
 }
 
+// Each ctx of a call has its own parent's values, and ends with it.
+func TestSeveralContextsOfOneCall(t *testing.T) {
+	type key struct{}
+	inv := &framework.Invocation{Function: "f"}
+	for i := range 3 {
+		parent, end := context.WithCancel(context.WithValue(context.Background(), key{}, i))
+		ctx, endInner := context.WithTimeout(framework.NewContext(parent, inv), time.Hour)
+		defer endInner()
+		if framework.FromContext(ctx) != inv || ctx.Value(key{}) != i || ctx.Err() != nil {
+			t.Errorf("ctx %d: got call %v, value %v, error %v", i, framework.FromContext(ctx), ctx.Value(key{}), ctx.Err())
+		}
+		if end(); ctx.Err() == nil {
+			t.Errorf("ctx %d goes on after its parent", i)
+		}
+	}
+}
+
 func TestSendOptions(t *testing.T) {
 	rt := frameworktest.New(t)
 	err := framework.Send(rt.Context(), "b", "d", "x", framework.Header("h", 1), framework.ID("i"), framework.Key("k"), framework.Priority(9),

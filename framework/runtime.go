@@ -45,13 +45,35 @@ type Invocation struct {
 	Parent   *Invocation // the call that made this one by Invoke; nil for the first
 
 	fault atomic.Pointer[error]
+
+	first callContext // that NewContext made
+	made  atomic.Bool
 }
 
 type invocationKey struct{}
 
-// NewContext returns a ctx for the call inv.
+// A callContext is the ctx of a call.
+type callContext struct {
+	context.Context
+	inv *Invocation
+}
+
+// Value implements [context.Context].
+func (c *callContext) Value(key any) any {
+	if key == (invocationKey{}) {
+		return c.inv
+	}
+	return c.Context.Value(key)
+}
+
+// NewContext returns a ctx for the call inv. The first one is a part of inv, which
+// most often needs no other.
 func NewContext(ctx context.Context, inv *Invocation) context.Context {
-	return context.WithValue(ctx, invocationKey{}, inv)
+	if inv.made.Swap(true) {
+		return &callContext{ctx, inv}
+	}
+	inv.first = callContext{ctx, inv}
+	return &inv.first
 }
 
 // FromContext returns the call that ctx belongs to, or nil.

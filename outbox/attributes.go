@@ -30,6 +30,16 @@ type attributes struct {
 	Message    *message       `json:"message,omitempty"`
 }
 
+// noAttributes is the column of an event that was published as data alone.
+const noAttributes = "{}"
+
+// plainEvent is what such an event becomes.
+func (r *row) plainEvent(source *url.URL) event.Event {
+	return event.Event{DataEncoded: r.data, Context: &event.EventContextV1{
+		ID: r.id, Type: connections.PlainType, Source: types.URIRef{URL: *source}, Time: &types.Timestamp{Time: r.created.UTC()},
+	}}
+}
+
 // attributesOf takes the attributes from ev. What PostgreSQL cannot hold as text is an error.
 func attributesOf(ev event.Event) (attributes, error) {
 	if ev.Context == nil {
@@ -167,6 +177,7 @@ type message struct {
 	Priority      *int           `json:"priority,omitempty"`
 	TTL           time.Duration  `json:"ttl,omitempty"`
 	Time          time.Time      `json:"time,omitzero"`
+	Packed        []byte         `json:"packed,omitempty"` // what the driver keeps; see connections.Packed
 
 	// Of a staged send: where it goes.
 	Destination string `json:"destination,omitempty"`
@@ -182,11 +193,12 @@ func storeMessage(m *connections.Message) *message {
 	if !writable(at) {
 		at = time.Time{} // whatever the sender meant, nothing can be done with it
 	}
+	packed, _ := m.Native.(connections.Packed)
 	return &message{
 		ContentType: printable(m.ContentType, MaxHeader), Text: m.Text, Header: storeValues(m.Header),
 		ID: storeValue(m.ID), Identity: optional(m.Identity), CorrelationID: storeValue(m.CorrelationID),
 		ReplyTo: optional(m.ReplyTo), Correlate: storeValue(m.Correlate), Key: optional(m.Key),
-		Priority: m.Priority, TTL: m.TTL, Time: at,
+		Priority: m.Priority, TTL: m.TTL, Time: at, Packed: packed,
 	}
 }
 
@@ -201,6 +213,9 @@ func optional(s string) any {
 // load is the inverse of storeMessage.
 func (m *message) load(body []byte) (connections.Message, error) {
 	out := connections.Message{Body: body, ContentType: m.ContentType, Text: m.Text, Priority: m.Priority, TTL: m.TTL, Time: m.Time}
+	if m.Packed != nil {
+		out.Native = connections.Packed(m.Packed)
+	}
 	var err error
 	if out.Header, err = loadValues(m.Header); err != nil {
 		return out, fmt.Errorf("header: %w", err)

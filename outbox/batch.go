@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // A batch is several statements that go to Postgres in one round trip, as one
@@ -27,4 +28,19 @@ func (b *batch) run(ctx context.Context) error {
 		return err
 	}
 	return pool.SendBatch(ctx, &b.Batch).Close()
+}
+
+// lockSQL takes the lock under which deliveries of a queue are taken and removed.
+const lockSQL = `select pg_advisory_xact_lock($1::int, $2::int)`
+
+// alone executes a statement under the lock of a queue, and returns how many rows
+// it changed, or selected.
+func (s *Store) alone(ctx context.Context, queue int64, sql string, args ...any) (n int64, err error) {
+	b := s.newBatch()
+	b.queue(lockSQL, s.lockClass, int32(queue))
+	b.queue(sql, args...).Exec(func(tag pgconn.CommandTag) error {
+		n = tag.RowsAffected()
+		return nil
+	})
+	return n, b.run(ctx)
 }

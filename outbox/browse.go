@@ -41,7 +41,8 @@ type StoredEvent struct {
 //
 //	$1 kind · $2 topic · $3 offset · $4 limit · $5 ranks
 const browseSQL = `select * from (
-	(select d.seq, d.rank, s.name, d.key, case when d.owner <> 0 then 'inflight' else 'queued' end as place, d.created_at, null::timestamptz as due,
+	(select d.seq, d.rank, s.name, d.key,
+		case when d.seq in (select unnest(seqs) from {schema}.claim) then 'inflight' else 'queued' end as place, d.created_at, null::timestamptz as due,
 		d.expires_at, 0 as attempts, ''::text as error, d.event_id, d.header::text, coalesce(d.data, p.data) as data, 1 as part
 	from {schema}.subscription s, unnest($5::smallint[]) k (rank), lateral (
 		select d.* from {schema}.delivery d where d.queue = s.id and d.rank = k.rank order by d.seq limit $3::bigint + $4::bigint
@@ -111,18 +112,23 @@ func (s *Store) findTarget(ctx context.Context, name string) (t target, err erro
 }
 
 const (
+	// $1 queue · $2 at once
 	purgeDeliverySQL = `delete from {schema}.delivery where ctid = any (array(
-	select d.ctid from {schema}.delivery d join {schema}.subscription s on s.id = d.queue
-	where s.kind = $1 and s.topic = $2 and ($3 = '*' or s.name = $3)
-		and not d.owner = any (array(select id from {schema}.replica where expires_at > now()))
-	limit $4 for update of d skip locked))`
+	select d.ctid from {schema}.delivery d where d.queue = $1
+		and d.seq not in (select unnest(c.seqs) from {schema}.claim c
+			where c.queue = $1 and c.replica = any (array(select id from {schema}.replica where expires_at > now())))
+	limit $2))`
 	purgeParkedSQL = `delete from {schema}.parked where ctid = any (array(
-	select d.ctid from {schema}.parked d join {schema}.subscription s on s.id = d.queue
-	where s.kind = $1 and s.topic = $2 and ($3 = '*' or s.name = $3)
+	select d.ctid from {schema}.parked d where d.queue = $1
 		and not d.owner = any (array(select id from {schema}.replica where expires_at > now()))
-	limit $4 for update of d skip locked))`
+	limit $2 for update skip locked))`
+
+	// $1 kind · $2 topic · $3 at once
 	purgeDelayedSQL = `delete from {schema}.delayed where ctid = any (array(
-	select d.ctid from {schema}.delayed d where d.kind = $1 and d.topic = $2 and $3 = '*' limit $4 for update skip locked))`
+	select d.ctid from {schema}.delayed d where d.kind = $1 and d.topic = $2 limit $3 for update skip locked))`
+
+	// $1 kind · $2 topic · $3 name, or * for all
+	queuesOfSQL = `select distinct id from {schema}.subscription where kind = $1 and topic = $2 and ($3 = '*' or name = $3)`
 )
 
 // Purge removes all events of a target but those in flight, for good, and
@@ -135,18 +141,45 @@ func (s *Store) Purge(ctx context.Context, target string) (n int, err error) {
 	return s.purge(ctx, t, "*")
 }
 
+// purge removes the events of one subscription, or of all ("*") and those that
+// are not due.
 func (s *Store) purge(ctx context.Context, t target, subscription string) (n int, err error) {
-	for _, sql := range []string{purgeDeliverySQL, purgeParkedSQL, purgeDelayedSQL} {
-		removed, err := s.inBatches(ctx, "purge "+t.String(), func(ctx context.Context, db *pgxpool.Pool) (int64, error) {
-			tag, err := db.Exec(ctx, s.sql(sql), t.kind, t.topic, subscription, removeAtOnce)
-			return tag.RowsAffected(), err
-		})
-		n += removed
+	what := "purge " + t.String()
+	var queues []int64
+	err = s.ask(ctx, what, func(ctx context.Context, db *pgxpool.Pool) error {
+		rows, err := db.Query(ctx, s.sql(queuesOfSQL), t.kind, t.topic, subscription)
 		if err != nil {
-			return n, err
+			return err
+		}
+		queues, err = pgx.CollectRows(rows, pgx.RowTo[int64])
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	remove := func(do func(context.Context, *pgxpool.Pool) (int64, error)) {
+		if err == nil {
+			var removed int
+			removed, err = s.inBatches(ctx, what, do)
+			n += removed
 		}
 	}
-	return n, nil
+	for _, queue := range queues {
+		remove(func(ctx context.Context, _ *pgxpool.Pool) (n int64, err error) {
+			return s.alone(ctx, queue, purgeDeliverySQL, queue, removeAtOnce)
+		})
+		remove(func(ctx context.Context, db *pgxpool.Pool) (int64, error) {
+			tag, err := db.Exec(ctx, s.sql(purgeParkedSQL), queue, removeAtOnce)
+			return tag.RowsAffected(), err
+		})
+	}
+	if subscription == "*" {
+		remove(func(ctx context.Context, db *pgxpool.Pool) (int64, error) {
+			tag, err := db.Exec(ctx, s.sql(purgeDelayedSQL), t.kind, t.topic, removeAtOnce)
+			return tag.RowsAffected(), err
+		})
+	}
+	return n, err
 }
 
 // ErrServed is wrapped by the error about a subscription that cannot be deleted

@@ -28,25 +28,67 @@ const floorSQL = `with live as materialized (
 // sizeSQL is how many bytes of data come with a row d. It does not read them.
 const sizeSQL = `coalesce(octet_length(d.data), (select octet_length(y.data) from {schema}.payload y where y.id = d.payload_id), 0)`
 
+// heldSQL continues floorSQL with what live replicas hold of a queue: the seqs of
+// others, and mine: $5, or what this replica's claim says where that is null.
+//
+//	$1 queue · $2 $3 $4 floor · $5 in hand · $6 replica
+const heldSQL = `, c as materialized (
+	select c.replica, unnest(c.seqs) as seq from {schema}.claim c
+	where c.queue = $1 and c.top >= (select floor from f) and (c.replica = $6 or c.replica = any ((select ids from live)::int[]))
+), mine as materialized (
+	select unnest($5::bigint[]) as seq union all select seq from c where $5 is null and replica = $6
+), held as materialized (
+	select seq from mine union all select seq from c where replica <> $6
+)`
+
+// writeClaimSQL continues a statement with the new claim of this replica: mine,
+// and what it takes now, if either has changed.
+const writeClaimSQL = `, old as (
+	delete from {schema}.claim where queue = $1 and top >= (select floor from f) and replica = $6
+		and ($7::bool or exists (select from taken))
+), new as (
+	insert into {schema}.claim (queue, replica, top, seqs)
+	select $1, $6, max(seq), array_agg(seq) from (select seq from mine union all select seq from taken) s
+	where $7 or exists (select from taken) having count(*) > 0
+)`
+
+// keepSQL replaces this replica's claim by what it has in hand.
+//
+//	$1 queue · $2 $3 $4 floor · $5 in hand · $6 replica · $7 that has changed
+const keepSQL = floorSQL + `, mine as (select unnest($5::bigint[]) as seq), taken as (select 0::bigint as seq where false)` +
+	writeClaimSQL + ` select`
+
+// inheritSQL ends the claims of replicas that died, and notes with each of their
+// rows that its holder said nothing of it.
+//
+//	$1 queue · $2 $3 $4 floor · $5 ranks
+const inheritSQL = floorSQL + `, gone as (
+	delete from {schema}.claim c where c.queue = $1 and c.top >= (select floor from f)
+		and c.replica <> all ((select ids from live)::int[]) returning c.seqs
+) update {schema}.delivery d set claims = least(d.claims + 1, 30000)
+where d.queue = $1 and d.rank = any ($5::smallint[]) and d.seq = any (array(select unnest(seqs) from gone))`
+
 // claimSQL takes rows of a queue that nobody holds. It looks at a window of them,
-// in order, and returns the whole window; what it did not take has no owner.
+// in order, and returns the whole window; what it did not take has no owner. It
+// locks no row: whoever takes or removes rows of a queue holds the lock of
+// beginSQL.
 //
 // Of the rows of one key it takes the first ones, up to a limit, and only if all
 // that come before them are ours, too, and no other replica that lives has a
 // parked one. Nothing is skipped in between: a row that
 // has another rank may lie outside of the window, and is counted.
 //
-//	$1 queue · $2 $3 $4 floor · $5 ours · $6 owner · $7 ranks · $8 where to begin
-//	in each · $9 begin at the floor instead · $10 window · $11 rows wanted · $12 rows per key
-//	$13 bytes wanted
-const claimSQL = floorSQL + `, w as materialized (
-	select c.* from unnest($7::smallint[], $8::bigint[]) l (rank, low), lateral (
+//	$1 queue · $2 $3 $4 floor · $5 in hand · $6 replica · $7 that has changed
+//	$8 ours · $9 ranks · $10 where to begin in each · $11 begin at the floor instead
+//	$12 window · $13 rows wanted · $14 rows per key · $15 bytes wanted
+const claimSQL = floorSQL + heldSQL + `, w as materialized (
+	select c.* from unnest($9::smallint[], $10::bigint[]) l (rank, low), lateral (
 		select d.ctid as tid, d.rank, d.seq, d.key, ` + sizeSQL + ` as size from {schema}.delivery d
 		where d.queue = $1 and d.rank = l.rank
-			and d.seq >= case when $9::bool then (select floor from f) else l.low end
-			and (d.owner = 0 or d.owner <> all ((select ids from live)::int[]))
-		order by d.seq limit $10 for update of d skip locked
-	) c limit $10
+			and d.seq >= case when $11::bool then (select floor from f) else l.low end
+			and d.seq not in (select seq from held)
+		order by d.seq limit $12
+	) c limit $12
 ), n as (
 	select tid, rank, seq, key, size, row_number() over k as i, max(rank) over k as behind,
 		min(seq) over (partition by key) as first, count(*) over (partition by key) as n
@@ -54,39 +96,42 @@ const claimSQL = floorSQL + `, w as materialized (
 ), m as (
 	select *, bool_or(case when i = 1 then not exists (
 			select from {schema}.delivery e where e.queue = $1 and e.key = n.key
-				and e.seq < n.seq and e.seq >= (select floor from f) and e.owner <> all ($5::int[])
+				and e.seq < n.seq and e.seq >= (select floor from f) and e.seq not in (select seq from mine)
 		) and not exists (
 			select from {schema}.parked e where e.queue = $1 and e.key = n.key
-				and e.owner = any ((select ids from live)::int[]) and e.owner <> all ($5::int[])
+				and e.owner = any ((select ids from live)::int[]) and e.owner <> all ($8::int[])
 		) else false end) over (partition by key) as open,
-		bool_or(case when i = least(n, $12) then i = 1 or i = (
+		bool_or(case when i = least(n, $14) then i = 1 or i = (
 			select count(*) from {schema}.delivery e
-			where e.queue = $1 and e.key = n.key and e.seq between n.first and n.seq and e.owner <> all ($5::int[])
+			where e.queue = $1 and e.key = n.key and e.seq between n.first and n.seq and e.seq not in (select seq from mine)
 		) else false end) over (partition by key) as whole
 	from n
 ), p as materialized (
-	select *, free and row_number() over o <= $11 and (sum(size) over o <= $13 or row_number() over o = 1) as picked from (
+	select *, free and row_number() over o <= $13 and (sum(size) over o <= $15 or row_number() over o = 1) as picked from (
 		select tid, rank, seq, size, rank as behind, true as free from w where key is null
 		union all
-		select tid, rank, seq, size, behind, open and i <= case when whole then $12 else 1 end from m
+		select tid, rank, seq, size, behind, open and i <= case when whole then $14 else 1 end from m
 	) p window o as (order by not free, behind, seq rows unbounded preceding)
-), u as (
-	update {schema}.delivery d set owner = $6, claims = least(d.claims + 1, 30000)
-	where d.ctid = any (array(select tid from p where picked))
-	returning d.*, d.key is not null and exists (
-		select from {schema}.parked p where p.queue = d.queue and p.key = d.key and p.seq < d.seq) as held
-) select u.rank, u.seq, u.owner, u.claims, 0, u.key, u.event_id, u.header::text, coalesce(u.data, p.data), u.payload_id,
-	u.held, u.replayed, coalesce(u.expires_at <= clock_timestamp(), false), u.created_at, null::timestamptz, null::timestamptz
-from u left join {schema}.payload p on p.id = u.payload_id
+), taken as (
+	select tid, seq from p where picked
+)` + writeClaimSQL + `
+select d.rank, d.seq, $6::int, least(d.claims + 1, 30000), 0, d.key, d.event_id, d.header::text, coalesce(d.data, p.data), d.payload_id,
+	d.key is not null and exists (select from {schema}.parked p where p.queue = $1 and p.key = d.key and p.seq < d.seq),
+	d.replayed, (extract(epoch from d.expires_at - clock_timestamp()) * 1000)::bigint, d.created_at, null::timestamptz, null::timestamptz
+from {schema}.delivery d left join {schema}.payload p on p.id = d.payload_id
+where d.ctid = any (array(select tid from taken))
 union all
-select rank, seq, 0, 0, 0, null, null, null, null, null, false, false, false, null, null, null from p where not picked`
+select rank, seq, 0, 0, 0, null, null, null, null, null, false, false, null, null, null, null from p where not picked`
 
 // claimParkedSQL takes rows that are due again. Of the rows of one key it takes
 // the first ones: behind one that is not due, held by another, or not in the
 // window, everything waits.
 //
 //	$1 queue · $2 $3 $4 floor · $5 ours · $6 owner · $7 rows wanted · $8 bytes wanted
-const claimParkedSQL = floorSQL + `, due as materialized (
+const claimParkedSQL = floorSQL + `, theirs as materialized (
+	select unnest(c.seqs) as seq from {schema}.claim c where c.queue = $1 and c.top >= (select floor from f)
+		and c.replica = any ((select ids from live)::int[]) and c.replica <> all ($5::int[])
+), due as materialized (
 	select d.ctid as tid, d.seq, d.key, d.run_at, ` + sizeSQL + ` as size from {schema}.parked d
 	where d.queue = $1 and d.run_at <= clock_timestamp()
 		and (d.owner = 0 or d.owner <> all ((select ids from live)::int[]))
@@ -110,10 +155,10 @@ const claimParkedSQL = floorSQL + `, due as materialized (
 			where e.queue = $1 and e.key = n.key and e.seq < n.seq and e.owner <> all ($5::int[])
 		) and not exists (
 			select from {schema}.delivery e where e.queue = $1 and e.key = n.key
-				and e.seq >= (select floor from f) and e.owner = any ((select ids from live)::int[]) and e.owner <> all ($5::int[]))))
+				and e.seq >= (select floor from f) and e.seq in (select seq from theirs))))
 	returning d.*
 ) select u.rank, u.seq, u.owner, u.claims, u.attempts, u.key, u.event_id, u.header::text, coalesce(u.data, p.data), u.payload_id,
-	false, u.replayed, coalesce(u.expires_at <= clock_timestamp(), false), u.created_at, u.first_at, u.last_at
+	false, u.replayed, (extract(epoch from u.expires_at - clock_timestamp()) * 1000)::bigint, u.created_at, u.first_at, u.last_at
 from u left join {schema}.payload p on p.id = u.payload_id`
 
 // sweepSQL looks for the oldest row of a queue that is there, taken or not, and
@@ -133,12 +178,8 @@ from unnest($5::smallint[]) l (rank), lateral (
 // a higher seq came later.
 const lastSeqSQL = `select last_value - (not is_called)::int from {schema}.seq`
 
-// straysSQL frees what a claim took whose answer never came.
+// parkedStraysSQL frees what a claim took whose answer never came.
 //
 //	$1 queue · $2 ours · $3 rows in hand
-const (
-	straysSQL = `update {schema}.delivery set owner = 0, claims = greatest(claims - 1, 0)
-	where queue = $1 and owner = any ($2::int[]) and seq <> all ($3::bigint[])`
-	parkedStraysSQL = `update {schema}.parked set owner = 0, claims = greatest(claims - 1, 0)
-	where queue = $1 and owner = any ($2::int[]) and seq <> all ($3::bigint[])`
-)
+const parkedStraysSQL = `update {schema}.parked set owner = 0, claims = greatest(claims - 1, 0)
+where queue = $1 and owner = any ($2::int[]) and seq <> all ($3::bigint[])`

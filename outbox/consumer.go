@@ -31,6 +31,7 @@ type Consumer struct {
 	grace       time.Duration
 	log         *slog.Logger
 	stack       func(error) string
+	elsewhere   bool // dead letters are not the store's, and work hands over what has expired
 
 	// prepare, if set, readies a row while others are worked on.
 	prepare func(*row)

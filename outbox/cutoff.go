@@ -2,6 +2,8 @@ package outbox
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
@@ -36,4 +38,14 @@ func watchCutOff(conn *pgconn.PgConn) ctxwatch.Handler {
 func wasCutOff(conn *pgx.Conn) bool {
 	c, ok := conn.PgConn().CustomData()[cutOffKey].(*cutOff)
 	return ok && c.done.Load()
+}
+
+// unlessLate returns the error of a transaction, but while the store is well, and
+// ctx is over, work took all its time: whatever the store says of the rest, it is
+// not to blame.
+func (s *Store) unlessLate(ctx context.Context, err error) error {
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && s.Status().State == Running {
+		return fmt.Errorf("transaction: %w (%v)", context.DeadlineExceeded, err)
+	}
+	return err
 }

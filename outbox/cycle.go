@@ -76,7 +76,10 @@ type cycleRequest struct {
 	outcomes []outcome
 	ours     []int32
 	owner    int32
-	strays   []int64 // rows in hand, if others may be ours by mistake; else nil
+	strays   bool    // more than what is in hand may be ours by mistake
+	hand     []int64 // rows in hand, whichever table they are in
+	kept     []int64 // of these, deliveries that we hold
+	changed  bool    // kept is not what the tables say
 	newest   *row    // the last event that is done, to be noted; or nil
 
 	want   int // rows to claim; 0: none
@@ -108,9 +111,8 @@ func (l *loop) begin(claim bool) {
 	req := cycleRequest{number: l.cycles, outcomes: l.outcomes, owner: l.store.lease.id(), water: l.water}
 	req.ours = l.ours(req.owner)
 	l.outcomes = nil
-	if l.strays {
-		req.strays = l.hands.seqs()
-	}
+	req.strays, req.changed = l.strays, l.strays || slices.ContainsFunc(req.outcomes, func(o outcome) bool { return !o.row.parked })
+	req.hand, req.kept = l.hands.seqs(req.owner)
 	if l.newest != nil && (time.Since(l.noted) >= noteEvery || l.look.idle > 10*firstLook) {
 		req.newest, l.newest, l.noted = l.newest, nil, time.Now()
 	}
@@ -195,17 +197,20 @@ func (c *Consumer) queueCycle(b *batch, req *cycleRequest, res *cycleResult) {
 		w.add(o)
 	}
 	w.queue(b, c, req.ours)
-	if req.strays != nil {
-		b.queue(straysSQL, c.queue, req.ours, req.strays)
-		b.queue(parkedStraysSQL, c.queue, req.ours, req.strays)
+	if req.strays {
+		b.queue(parkedStraysSQL, c.queue, req.ours, req.hand)
 	}
 	if r := req.newest; r != nil {
 		b.queue(noteSQL, c.queue, r.created, r.id)
 	}
+	held, fast, floor := req.water.args()
 	if req.want == 0 {
+		if req.changed {
+			b.queue(keepSQL, c.queue, held, fast, floor, req.kept, req.owner, true)
+		}
 		return
 	}
-	held, fast, floor := req.water.args()
+	b.queue(inheritSQL, c.queue, held, fast, floor, allRanks)
 	if req.sweep {
 		b.queue(sweepSQL, c.queue, held, fast, floor, allRanks).QueryRow(func(row pgx.Row) error {
 			return row.Scan(&res.oldest, &res.id, &res.snapshot, &res.sweepCost)
@@ -217,8 +222,12 @@ func (c *Consumer) queueCycle(b *batch, req *cycleRequest, res *cycleResult) {
 		return err
 	})
 	for i, from := range req.from {
-		sweep := req.sweep && i == 0
-		b.queue(claimSQL, c.queue, held, fast, floor, req.ours, req.owner, allRanks, from[:], sweep, req.window, req.want, req.perKey, mostMemory).
+		sweep, kept := req.sweep && i == 0, req.kept
+		if i > 0 {
+			kept = nil // as the first claim has left it
+		}
+		b.queue(claimSQL, c.queue, held, fast, floor, kept, req.owner, req.changed && i == 0,
+			req.ours, allRanks, from[:], sweep, req.window, req.want, req.perKey, mostMemory).
 			Query(func(rows pgx.Rows) error {
 				taken, window, err := scanRows(rows, false)
 				res.rows, res.windows = append(res.rows, taken...), append(res.windows, window)
@@ -242,7 +251,7 @@ func (l *loop) apply(r cycleResult) {
 	if l.pauses == 0 {
 		l.status.set(Running, nil)
 	}
-	l.strays = l.strays && r.strays == nil
+	l.strays = l.strays && !r.strays
 	if r.want == 0 {
 		return
 	}

@@ -95,7 +95,7 @@ const letterColumns = `id, trigger, function, connection, destination, event_id,
 // 0: the first page.
 func (s *Store) DeadLetters(ctx context.Context, f Filter, before int64, limit int) (letters []Letter, err error) {
 	where, args := f.where(2)
-	sql := `select ` + letterColumns + `, null::bytea from {schema}.dead where ($1 = 0 or id < $1) and ` + where + ` order by id desc limit $2`
+	sql := `select ` + letterColumns + `, null::bytea from {schema}.dead where ($1::bigint = 0 or id < $1) and ` + where + ` order by id desc limit $2`
 	err = s.ask(ctx, "list dead letters", func(ctx context.Context, db *pgxpool.Pool) error {
 		rows, err := db.Query(ctx, inSchema(s.cfg.Schema, sql), append([]any{before, max(1, limit)}, args...)...)
 		if err != nil {

@@ -8,8 +8,10 @@
 //	 own transaction                              ├─ retryable ─► parked until it is due ─► claim
 //	                                              └─ terminal, expired, or attempts used up ─► dead letter ─► replay
 //
-// A row is claimed by writing the replica's id on it. The claim holds while the
-// replica renews its lease; whoever dies loses what it held. Nothing else hands
+// A row is claimed by being in the list of what a replica holds of its queue: one
+// row for each of them, replaced by each cycle, so that a delivery is written
+// once and removed once. The claim holds while the replica renews its lease;
+// whoever dies loses what it held. Nothing else hands
 // rows out: a notification only says that it is worth to look, and looking
 // happens at least every 250 ms anyway. A claim finds rows by what they are, never by
 // "greater than the last one", so a transaction that commits late is not skipped.

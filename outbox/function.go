@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
+	"github.com/fairlead/fairlead/connections"
 	"github.com/fairlead/fairlead/framework"
 )
 
@@ -35,6 +37,10 @@ func (d *Delivery) Received() Received {
 	}
 }
 
+// Message is the event as a message for a broker, with its attributes and Header
+// as headers.
+func (d *Delivery) Message() (connections.Message, error) { return messageOf(d.Event, d.Header) }
+
 // A Subscription connects a function to what is published for it.
 type Subscription struct {
 	Target   string // "FUNCTION" or "topic:NAME"
@@ -51,8 +57,9 @@ type Subscription struct {
 	// period is over.
 	Handle func(ctx context.Context, d *Delivery) error
 
-	// Bury, if set, takes what failed for good with err instead of the store's own
-	// dead letters. An error pauses the subscription.
+	// Bury, if set, takes what failed for good with err, or has expired, instead of
+	// the store's own dead letters. An error pauses the subscription. What expires
+	// while no replica serves the subscription is the store's all the same.
 	Bury func(ctx context.Context, d *Delivery, err error) error
 
 	// Stack returns the stack of a panic in an error of Handle, if there is one.
@@ -82,17 +89,25 @@ func (s *Store) Subscribe(sub Subscription) (*Consumer, error) {
 	}
 	c := s.newConsumer(t.kind, t.topic, name, sub.Concurrency, sub.Log)
 	c.trigger, c.function, c.destination = sub.Trigger, sub.Function, t.String()
-	c.retry, c.grace, c.stack = sub.Retry, sub.Grace, sub.Stack
+	c.retry, c.grace, c.stack, c.elsewhere = sub.Retry, sub.Grace, sub.Stack, sub.Bury != nil
+	source, err := url.Parse(t.source())
+	if err != nil {
+		source = nil
+	}
 	c.work = each(func(ctx context.Context, r *row) error {
-		d, err := r.delivery(t, sub.Trigger)
+		d, err := r.delivery(t, sub.Trigger, source)
 		if err != nil {
 			return framework.Terminal(fmt.Errorf("stored event: %w", err))
 		}
-		err = s.guard(ctx, r, d.Received(), func() error { return sub.Handle(ctx, d) })
+		err = r.unlessExpired(func() error {
+			return s.guard(ctx, r, d.Received(), func() error { return sub.Handle(ctx, d) })
+		})
 		if sub.Bury == nil || !c.fatal(ctx, r, err) {
 			return err
 		}
-		d.Attempt = r.attempts + 1
+		if d.Attempt = r.attempts + 1; err == errExpired {
+			d.Attempt--
+		}
 		if failed := sub.Bury(ctx, d, err); failed != nil {
 			return fmt.Errorf("dead letter %w: %w", framework.ErrUnavailable, failed)
 		}
@@ -128,7 +143,15 @@ func each(f func(context.Context, *row) error) func(context.Context, []*row) []e
 	return func(ctx context.Context, rows []*row) []error { return []error{f(ctx, rows[0])} }
 }
 
-func (r *row) delivery(t target, trigger string) (*Delivery, error) {
+// delivery returns the row as its function gets it. source is what t has, if that
+// can be read.
+func (r *row) delivery(t target, trigger string, source *url.URL) (*Delivery, error) {
+	if string(r.header) == noAttributes && source != nil {
+		return &Delivery{
+			Event: r.plainEvent(source), Trigger: trigger, Target: t.String(), Key: r.key, Attempt: r.attempts + 1,
+			Published: r.created, First: r.first, Replayed: r.replayed,
+		}, nil
+	}
 	a, err := decodeAttributes(r.header)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,8 @@ type hands struct {
 	running map[int64]*row   // by seq
 	waiting int              // claimed and not started
 	closed  int              // lanes with a failed row
+
+	elsewhere bool // the worker sees to what has expired
 }
 
 // A lane is the rows of one key. Its first row is ready or running; the others
@@ -26,8 +28,8 @@ type lane struct {
 	cycle  int
 }
 
-func newHands() *hands {
-	return &hands{lanes: make(map[string]*lane), running: make(map[int64]*row)}
+func newHands(elsewhere bool) *hands {
+	return &hands{lanes: make(map[string]*lane), running: make(map[int64]*row), elsewhere: elsewhere}
 }
 
 // add takes in claimed rows, in any order, and returns what becomes of those
@@ -38,9 +40,10 @@ func (h *hands) add(rows []*row) (outcomes []outcome) {
 	for _, r := range rows {
 		switch {
 		case h.running[r.seq] != nil:
-			// Postgres forgot our claim in a crash, and gave us a new one.
-		case r.expired:
-			outcomes = append(outcomes, outcome{row: r, verdict: bury, cause: "expired"})
+			// Postgres forgot our claim in a crash, or our lease ended, and we have a new one.
+			h.running[r.seq].owner = r.owner
+		case r.expired() && !h.elsewhere:
+			outcomes = append(outcomes, outcome{row: r, verdict: bury, cause: errExpired.Error()})
 		case r.held:
 			outcomes = append(outcomes, outcome{row: r, verdict: hold})
 		case !r.keyed:
@@ -176,19 +179,26 @@ func (h *hands) drop() (dropped []*row) {
 // held is how many rows are in hand.
 func (h *hands) held() int { return h.waiting + len(h.running) }
 
-// seqs lists the rows in hand.
-func (h *hands) seqs() []int64 {
-	seqs := make([]int64, 0, h.held())
-	for seq := range h.running {
-		seqs = append(seqs, seq)
+// seqs lists the rows in hand, and those of them that are deliveries claimed by
+// owner. Neither is nil.
+func (h *hands) seqs(owner int32) (all, deliveries []int64) {
+	all, deliveries = make([]int64, 0, h.held()), make([]int64, 0, h.held())
+	add := func(r *row) {
+		all = append(all, r.seq)
+		if !r.parked && r.owner == owner {
+			deliveries = append(deliveries, r.seq)
+		}
+	}
+	for _, r := range h.running {
+		add(r)
 	}
 	for _, r := range h.ready {
-		seqs = append(seqs, r.seq)
+		add(r)
 	}
 	for _, l := range h.lanes {
 		for _, r := range l.rows[min(1, len(l.rows)):] {
-			seqs = append(seqs, r.seq)
+			add(r)
 		}
 	}
-	return seqs
+	return all, deliveries
 }

@@ -146,7 +146,7 @@ func TestLargeMessagesAreFewAtOnce(t *testing.T) {
 	claimed := make(chan int, n)
 	r, err := s.Relay(Relay{Binding: "out", Send: func(_ context.Context, batch []StagedSend) []error {
 		sizes <- len(batch)
-		claimed <- one[int](t, pool, `select count(*) from fairlead.delivery where owner <> 0`)
+		claimed <- one[int](t, pool, `select count(*) from fairlead.delivery where seq in (select unnest(seqs) from fairlead.claim)`)
 		return make([]error, len(batch))
 	}})
 	if err != nil {

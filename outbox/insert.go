@@ -2,27 +2,26 @@ package outbox
 
 import (
 	"context"
-	"database/sql"
 	"sync"
+	"time"
 )
 
-// The statements that store an event are one round trip each. They return
-// nothing if they stored nothing: the target has no subscription that can be
-// seen, or an event with the same id was published before. They ask for the
+// The statements that store an event are one round trip each. They have no row if
+// they stored nothing: the target has no subscription that can be seen, or an
+// event with the same id was published before. They ask for the
 // transaction's id first, because rows must not get their seq before it (see
 // lowwater.go).
 //
 //	$1 topic · $2 kind · $3 rank · $4 key · $5 event id · $6 data · $7 header · $8 ttl in ms
 //	$9 first queue · $10 blind · then notify, source, delay in ms as needed
 const (
-	// A function, a trigger or a binding has one subscription.
+	// A function, a trigger or a binding has one subscription, and its id follows
+	// from the names. Most events go this way, so the statement is as plain as can be.
 	insertSQL = `insert into {schema}.delivery (queue, rank, key, event_id, header, data, expires_at)
-select id, $3::smallint, $4::text, $5::text, $7::text::jsonb, $6::bytea, clock_timestamp() + $8::bigint * interval '1 ms'
-from {schema}.subscription where topic = $1 and kind = $2 and pg_current_xact_id() is not null
-union all
-select $9::bigint, $3, $4, $5, $7::text::jsonb, $6, clock_timestamp() + $8 * interval '1 ms'
-where $10::bool and pg_current_xact_id() is not null
-returning case when $11::bool then pg_notify('{channel}', $2 || ' ' || $1)::text end`
+select $9::bigint, $3::smallint, $4::text, $5::text, $7::text::jsonb, $6::bytea, clock_timestamp() + $8::bigint * interval '1 ms'
+where pg_current_xact_id() is not null and ($10::bool or exists (select from {schema}.subscription where topic = $1 and kind = $2))`
+
+	insertNotifySQL = insertSQL + ` returning pg_notify('{channel}', $2 || ' ' || $1)::text`
 
 	insertOnceSQL = `with s as materialized (
 	select id from {schema}.subscription where topic = $1 and kind = $2 union all select $9::bigint where $10::bool
@@ -81,11 +80,11 @@ returning null::text`
 )
 
 // statements are those that store events, for one schema.
-type statements struct{ insert, insertOnce, fanOut, fanOutOnce, delay, wasPublished, ensure, note string }
+type statements struct{ insert, insertNotify, insertOnce, fanOut, fanOutOnce, delay, wasPublished, ensure, note string }
 
 func newStatements(schema string) *statements {
 	return &statements{
-		insert: inSchema(schema, insertSQL), insertOnce: inSchema(schema, insertOnceSQL),
+		insert: inSchema(schema, insertSQL), insertNotify: inSchema(schema, insertNotifySQL), insertOnce: inSchema(schema, insertOnceSQL),
 		fanOut: inSchema(schema, fanOutSQL), fanOutOnce: inSchema(schema, fanOutOnceSQL),
 		delay: inSchema(schema, delaySQL), wasPublished: inSchema(schema, wasPublishedSQL),
 		ensure: inSchema(schema, ensureSQL), note: inSchema(schema, noteNameSQL),
@@ -143,34 +142,43 @@ func (p *publication) storeFirst(ctx context.Context, db querier, s *statements,
 // the id that it must have.
 func (p *publication) run(ctx context.Context, db querier, s *statements, blind bool) (stored bool, err error) {
 	stmt, args := p.statement(s, blind)
-	var notified sql.NullString
-	if err := db.queryRow(ctx, stmt, args, &notified); err != nil {
-		if nothing(err) {
-			return false, nil
-		}
-		return false, err
+	n, err := db.exec(ctx, stmt, args)
+	return n > 0, err
+}
+
+// left is what is left of the time to live, in milliseconds: an event may have
+// been staged for a while.
+func (p *publication) left() *int64 {
+	if p.ttl == nil {
+		return nil
 	}
-	return true, nil
+	ms := *p.ttl - time.Since(p.created).Milliseconds()
+	return &ms
 }
 
 // statement returns the SQL that stores p, and its arguments.
 func (p *publication) statement(s *statements, blind bool) (string, []any) {
 	args := make([]any, 0, 13)
-	args = append(args, p.topic, p.kind, p.rank, p.key, p.id, p.data, p.header, p.ttl, firstQueue(p.kind, p.topic), blind)
+	args = append(args, p.topic, p.kind, p.rank, p.key, p.id, p.data, p.header, p.left(), firstQueue(p.kind, p.topic), blind)
 	if p.delay != nil {
 		return s.delay, append(args, *p.delay, p.source, p.known)
 	}
-	args = append(args, p.notifyNow())
+	notify := p.notifyNow()
+	switch {
+	case p.kind != kindTopic && !p.known && notify:
+		return s.insertNotify, args
+	case p.kind != kindTopic && !p.known:
+		return s.insert, args
+	}
+	args = append(args, notify)
 	if p.known {
 		args = append(args, p.source)
 	}
 	switch {
-	case p.kind == kindTopic && p.known:
-		return s.fanOutOnce, args
-	case p.kind == kindTopic:
-		return s.fanOut, args
-	case p.known:
+	case p.kind != kindTopic:
 		return s.insertOnce, args
+	case p.known:
+		return s.fanOutOnce, args
 	}
-	return s.insert, args
+	return s.fanOut, args
 }

@@ -20,7 +20,7 @@ const (
 const (
 	leaseSQL = `insert into {schema}.replica (name, expires_at)
 values ($1, clock_timestamp() + $2::bigint * interval '1 ms') returning id`
-	renewSQL = `update {schema}.replica set expires_at = clock_timestamp() + $2::bigint * interval '1 ms', queues = $3
+	renewSQL = `update {schema}.replica set expires_at = clock_timestamp() + $2::bigint * interval '1 ms', queues = $3, elsewhere = $4
 where id = $1 and expires_at > clock_timestamp()`
 	endLeaseSQL = `delete from {schema}.replica where id = $1`
 )
@@ -119,7 +119,8 @@ func (l *lease) renew(ctx context.Context) error {
 		return err
 	}
 	start := time.Now()
-	tag, err := pool.Exec(ctx, l.store.sql(renewSQL), l.id(), leaseTime.Milliseconds(), l.store.consumers.queues())
+	tag, err := pool.Exec(ctx, l.store.sql(renewSQL), l.id(), leaseTime.Milliseconds(), l.store.consumers.queues(everyone),
+		l.store.consumers.queues(func(c *Consumer) bool { return c.elsewhere }))
 	if err != nil {
 		return storeError("renew the lease", err)
 	}

@@ -22,7 +22,7 @@ type Letter struct {
 	Connection  string // empty for what was published
 	Destination string // the queue or topic; for what was published, its target
 
-	Message connections.Message // as it came: bytes, headers and ids. Native is not kept
+	Message connections.Message // as it came: bytes, headers and ids. Of Native a connections.Packed is kept
 
 	// Event is what the function was called with: the zero Event if the message
 	// could not be read. Of a stored message of a broker it has the attributes only;
@@ -80,7 +80,7 @@ func (l *Letter) open(id string, header, data []byte) error {
 	}
 	if a.Message == nil { // it was published: the event is all there is
 		if l.Event, err = a.event(id, data); err == nil {
-			l.Message, err = messageOf(a, l.Event)
+			l.Message, err = a.plainMessage(l.Event)
 		}
 		return err
 	}
@@ -96,19 +96,28 @@ func (l *Letter) open(id string, header, data []byte) error {
 	return err
 }
 
-// messageOf is a published event as a message.
-func messageOf(a *attributes, ev event.Event) (connections.Message, error) {
+// plainMessage is the published event with these attributes as a message.
+func (a *attributes) plainMessage(ev event.Event) (connections.Message, error) {
+	header, err := loadValues(a.Header)
+	if err != nil {
+		return connections.Message{}, err
+	}
+	return messageOf(ev, header)
+}
+
+// messageOf is a published event as a message; what its publisher gave as headers
+// gives way to the event's own.
+func messageOf(ev event.Event, header map[string]any) (connections.Message, error) {
 	m, err := connections.Encode(ev)
 	if err != nil {
 		return m, err
 	}
-	header, err := loadValues(a.Header)
 	for name, v := range header {
 		if _, ok := m.Header[name]; !ok {
 			m.Header[name] = v
 		}
 	}
-	return m, err
+	return m, nil
 }
 
 // check refuses a letter that could not be found again.

@@ -69,7 +69,7 @@ type fetch struct {
 }
 
 const (
-	mostAhead  = 2000
+	mostAhead  = 8000
 	mostMemory = 8 << 20                // bytes of data fetched ahead, and claimed at once
 	longWait   = 100 * time.Millisecond // in hand
 )

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -51,7 +52,7 @@ type finishedRow struct {
 
 func newLoop(c *Consumer, hard context.Context) *loop {
 	return &loop{
-		Consumer: c, hard: hard, hands: newHands(),
+		Consumer: c, hard: hard, hands: newHands(c.elsewhere),
 		look: look{hungry: true}, timer: time.NewTimer(0),
 		fetch:  fetch{workers: c.concurrency, least: c.concurrency * c.batch, ahead: c.concurrency * c.batch},
 		toWork: make(chan []*row), finished: make(chan []finishedRow, c.concurrency), cycled: make(chan cycleResult, 1),
@@ -108,12 +109,13 @@ func (l *loop) offer() ([]*row, chan []*row) {
 	if len(l.hands.ready) == 0 || l.paused() || l.pauses > 0 && len(l.hands.running) > 0 {
 		return nil, nil
 	}
-	if !l.store.lease.valid() {
+	rows := l.hands.ready[:min(l.batch, len(l.hands.ready))]
+	owner := l.store.lease.id()
+	if !l.store.lease.valid() || slices.ContainsFunc(rows, func(r *row) bool { return r.owner != owner }) {
 		l.giveUp()
 		return nil, nil
 	}
-	n := min(l.batch, len(l.hands.ready))
-	return l.hands.ready[:n], l.toWork
+	return rows, l.toWork
 }
 
 func (l *loop) started(rows []*row) {
@@ -185,6 +187,10 @@ func (l *loop) judge(r *row, err error) outcome {
 		return o
 	case errors.Is(err, framework.ErrUnavailable):
 		l.pause(err)
+		return o
+	}
+	if err == errExpired { // in hand: nothing was called
+		o.verdict, o.cause = bury, err.Error()
 		return o
 	}
 	r.attempts++

@@ -184,7 +184,8 @@ func TestKeyOfADeadReplica(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := connect(t, url).Exec(t.Context(), `update fairlead.delivery set owner = $1, claims = 1`, dead); err != nil {
+	if _, err := connect(t, url).Exec(t.Context(), `insert into fairlead.claim (queue, top, replica, seqs)
+		select queue, max(seq), $1, array_agg(seq) from fairlead.delivery group by queue`, dead); err != nil {
 		t.Fatal(err)
 	}
 	j := newJournal()

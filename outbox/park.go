@@ -106,17 +106,21 @@ func (s *Store) Retries(r Retries) (*Consumer, error) {
 	}
 	c := s.newConsumer(kindTrigger, r.Trigger, r.Trigger, r.Concurrency, r.Log)
 	c.trigger, c.function = r.Trigger, r.Function
-	c.retry, c.grace, c.stack = r.Retry, r.Grace, r.Stack
+	c.retry, c.grace, c.stack, c.elsewhere = r.Retry, r.Grace, r.Stack, r.Bury != nil
 	c.work = each(func(ctx context.Context, row *row) error {
 		l, err := row.letter(r.Trigger, r.Function)
 		if err != nil {
 			return framework.Terminal(fmt.Errorf("stored message: %w", err))
 		}
-		err = s.guard(ctx, row, l.Received(), func() error { return r.Handle(ctx, l) })
+		err = row.unlessExpired(func() error {
+			return s.guard(ctx, row, l.Received(), func() error { return r.Handle(ctx, l) })
+		})
 		if r.Bury == nil || !c.fatal(ctx, row, err) {
 			return err
 		}
-		l.Attempts = row.attempts + 1
+		if l.Attempts = row.attempts + 1; err == errExpired {
+			l.Attempts--
+		}
 		return r.bury(ctx, l, err)
 	})
 	return c, nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/fairlead/fairlead/framework"
 )
@@ -65,18 +66,39 @@ func (p Publisher) publish(ctx context.Context, db querier, target string, data 
 	return nil
 }
 
-// A querier runs a query that returns one row, by pgx or by database/sql.
+// A querier runs a query that returns one row, or a statement and says how many
+// rows it wrote or returned, by pgx or by database/sql.
 type querier interface {
+	exec(ctx context.Context, sql string, args []any) (rows int64, err error)
 	queryRow(ctx context.Context, sql string, args []any, dest ...any) error
 }
 
-type pgxQuerier struct{ queryRower }
+type pgxQuerier struct{ pgxDB }
+
+// pgxDB is a pool, a connection or a transaction of pgx.
+type pgxDB interface {
+	queryRower
+	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
+}
+
+func (q pgxQuerier) exec(ctx context.Context, sql string, args []any) (rows int64, err error) {
+	tag, err := q.Exec(ctx, sql, args...)
+	return tag.RowsAffected(), err
+}
 
 func (q pgxQuerier) queryRow(ctx context.Context, sql string, args []any, dest ...any) error {
 	return q.QueryRow(ctx, sql, args...).Scan(dest...)
 }
 
 type sqlTx struct{ *sql.Tx }
+
+func (tx sqlTx) exec(ctx context.Context, sql string, args []any) (rows int64, err error) {
+	r, err := tx.ExecContext(ctx, sql, args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
 
 func (tx sqlTx) queryRow(ctx context.Context, sql string, args []any, dest ...any) error {
 	return tx.QueryRowContext(ctx, sql, args...).Scan(dest...)

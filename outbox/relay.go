@@ -32,6 +32,10 @@ type StagedSend struct {
 // [Store.Transact] it becomes part of that transaction; else it is stored when
 // StageSend returns. Messages with the same Message.Key stay in order.
 //
+// Message.TTL counts from now: the relay sends what is left of it, and a message
+// that expires before it was sent is a dead letter. One that is replayed from
+// there begins its TTL again.
+//
 // Message.Native is not kept: it is a driver's own.
 func (s *Store) StageSend(ctx context.Context, send Send) error {
 	id := rand.Text()
@@ -65,6 +69,10 @@ func newStagedSend(send Send, id string) (*publication, error) {
 	}
 	if n := len(p.data) + len(p.header); n > MaxPayload {
 		return nil, framework.Terminal(fmt.Errorf("body and headers have %d bytes, at most %d are allowed", n, MaxPayload))
+	}
+	if ttl := send.Message.TTL; ttl > 0 {
+		ms := max(1, ttl.Milliseconds())
+		p.ttl = &ms
 	}
 	if key := send.Message.Key; key != "" {
 		key = keyText(key, MaxName)
@@ -120,7 +128,14 @@ func (r *Relay) send(ctx context.Context, rows []*row) []error {
 			errs[i] = framework.Terminal(fmt.Errorf("stored message: %w", row.bad))
 			continue
 		}
-		sends, index = append(sends, *row.send), append(index, i)
+		send := *row.send
+		if row.expires { // what is left, however long it was staged
+			if send.Message.TTL = row.left(); send.Message.TTL <= 0 {
+				errs[i] = errExpired
+				continue
+			}
+		}
+		sends, index = append(sends, send), append(index, i)
 	}
 	if len(sends) == 0 {
 		return errs

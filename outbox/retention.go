@@ -3,6 +3,8 @@ package outbox
 import (
 	"context"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 )
 
 // Retention says how long the store keeps what nobody waits for.
@@ -31,21 +33,32 @@ func (r Retention) orDefault() Retention {
 	return r
 }
 
-// expireSQL buries what expired while nobody took it. What is taken is buried by
-// who took it.
+// expiredSQL returns queues that have what expired while nobody took it, but for
+// those whose consumer takes it elsewhere.
+const expiredSQL = `select distinct d.queue from (
+	(select queue from {schema}.delivery where expires_at <= now() order by expires_at limit $1)
+	union all
+	(select queue from {schema}.parked where expires_at <= now() order by expires_at limit $1)
+) d where exists (select from {schema}.subscription s where s.id = d.queue)
+	and d.queue <> all (array(select unnest(elsewhere) from {schema}.replica where expires_at > now()))`
+
+// expireSQL buries what expired in a queue while nobody took it. What is taken is
+// buried by who took it.
+//
+//	$1 queue · $2 at once
 const expireSQL = `with live as materialized (
 	select array(select id from {schema}.replica where expires_at > now()) as ids
 ), d as (
 	delete from {schema}.delivery where ctid = any (array(
-		select ctid from {schema}.delivery d where expires_at <= now() and exists (select from {schema}.subscription s where s.id = d.queue)
-			and owner <> all ((select ids from live)::int[])
-		order by expires_at limit $1 for update skip locked))
+		select ctid from {schema}.delivery d where expires_at <= now() and queue = $1
+			and seq not in (select unnest(c.seqs) from {schema}.claim c where c.queue = $1 and c.replica = any ((select ids from live)::int[]))
+		order by expires_at limit $2))
 	returning queue, event_id, key, rank, 0 as attempts, created_at, now() as first_at, header, data, payload_id
 ), p as (
 	delete from {schema}.parked where ctid = any (array(
-		select ctid from {schema}.parked d where expires_at <= now() and exists (select from {schema}.subscription s where s.id = d.queue)
+		select ctid from {schema}.parked d where expires_at <= now() and queue = $1
 			and owner <> all ((select ids from live)::int[])
-		order by expires_at limit $1 for update skip locked))
+		order by expires_at limit $2 for update skip locked))
 	returning queue, event_id, key, rank, attempts, created_at, coalesce(first_at, now()), header, data, payload_id
 ), i as (
 	insert into {schema}.dead (kind, topic, name, trigger, function, connection, destination, source, event_id, key, rank,
@@ -56,13 +69,33 @@ const expireSQL = `with live as materialized (
 	from (select * from d union all select * from p) e
 	join lateral (select * from {schema}.subscription s where s.id = e.queue order by s.name desc limit 1) s on true
 	left join {schema}.payload y on y.id = e.payload_id
-) select (select count(*) from d) + (select count(*) from p)`
+) select from d union all select from p`
+
+// expire buries what expired and nobody took.
+func (s *Store) expire(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	pool, err := s.own(ctx)
+	if err != nil {
+		return err
+	}
+	rows, err := pool.Query(ctx, s.sql(expiredSQL), choreAtOnce)
+	if err != nil {
+		return err
+	}
+	queues, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	for _, queue := range queues {
+		n := int64(choreAtOnce)
+		for n >= choreAtOnce && err == nil {
+			n, err = s.alone(ctx, queue, expireSQL, queue, choreAtOnce)
+		}
+	}
+	return err
+}
 
 // chores are what keeps the tables small, each in small batches and off the way
 // of those who work. Any replica does them at any time.
 var chores = []chore{
-	{"expired events", 2 * time.Second, expireSQL, nil},
-
 	// Rows behind a failed one that was purged or has expired.
 	{"keys", 10 * time.Second, `with n as (
 	update {schema}.parked set run_at = clock_timestamp() where ctid = any (array(
@@ -105,6 +138,11 @@ var chores = []chore{
 		limit $1)) returning 1
 ) select count(*) from n`, nil},
 
+	{"claims", time.Minute, `with n as (
+	delete from {schema}.claim where at < now() - interval '1 hour'
+		and replica <> all (array(select id from {schema}.replica where expires_at > now())) returning 1
+) select count(*) from n limit $1`, nil},
+
 	{"replicas", time.Minute, `with n as (
 	delete from {schema}.replica where expires_at < now() - interval '1 hour' returning 1
 ) select count(*) from n limit $1`, nil},
@@ -122,12 +160,19 @@ type chore struct {
 // keepHouse does the chores until ctx ends.
 func (s *Store) keepHouse(ctx context.Context) {
 	next := make([]time.Time, len(chores))
+	nextExpiry := time.Now().Add(jitter(expireEvery))
 	for i, c := range chores {
 		next[i] = time.Now().Add(jitter(c.every))
 	}
 	for sleep(ctx, jitter(time.Second)) == nil {
 		if err := s.welcome(ctx); err != nil && ctx.Err() == nil {
 			s.log.Debug("housekeeping put off", "of", "newcomers", "err", err)
+		}
+		if !time.Now().Before(nextExpiry) {
+			if err := s.expire(ctx); err != nil && ctx.Err() == nil {
+				s.log.Debug("housekeeping put off", "of", "expired events", "err", err)
+			}
+			nextExpiry = time.Now().Add(jitter(expireEvery))
 		}
 		for i, c := range chores {
 			if time.Now().Before(next[i]) || ctx.Err() != nil {
@@ -140,6 +185,9 @@ func (s *Store) keepHouse(ctx context.Context) {
 		}
 	}
 }
+
+// expireEvery is how often expired events are looked for.
+const expireEvery = 2 * time.Second
 
 // choreAtOnce is how many rows a chore removes in one statement, and choreRest
 // the pause between two.

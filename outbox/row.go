@@ -1,9 +1,13 @@
 package outbox
 
 import (
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/fairlead/fairlead/framework"
 )
 
 // A row is one claimed row of the delivery or the parked table.
@@ -11,8 +15,8 @@ type row struct {
 	parked   bool // of the parked table
 	keyed    bool
 	held     bool // another row of its key is parked before it
-	expired  bool
 	replayed bool // a replay asked to bypass the inbox
+	expires  bool // after ttl, from when it was claimed
 
 	rank     int16
 	seq      int64
@@ -29,9 +33,27 @@ type row struct {
 	last     time.Time // and last
 
 	claimed time.Time // by the local clock
+	ttl     time.Duration
 
 	send *StagedSend // of a relay's row: what it holds,
 	bad  error       // or why it cannot be read
+}
+
+// left is how much of the row's time to live is left.
+func (r *row) left() time.Duration { return r.ttl - time.Since(r.claimed) }
+
+// expired reports whether nothing is.
+func (r *row) expired() bool { return r.expires && r.left() <= 0 }
+
+// errExpired is why an event whose time to live is over is a dead letter.
+var errExpired = framework.Terminal(errors.New("expired"))
+
+// unlessExpired calls f, if the row's time to live is not over.
+func (r *row) unlessExpired(f func() error) error {
+	if r.expired() {
+		return errExpired
+	}
+	return f()
 }
 
 // scanRows reads the result of a claim. Rows without an owner were only looked at.
@@ -40,11 +62,9 @@ func scanRows(rows pgx.Rows, parked bool) (taken []*row, window []windowRow, err
 	now := time.Now()
 	for rows.Next() {
 		r := &row{parked: parked, claimed: now}
-		var key, id *string
-		var payload *int64
-		var created, first, last *time.Time
-		err := rows.Scan(&r.rank, &r.seq, &r.owner, &r.claims, &r.attempts, &key, &id, &r.header, &r.data, &payload,
-			&r.held, &r.replayed, &r.expired, &created, &first, &last)
+		var f fields
+		err := rows.Scan(&r.rank, &r.seq, &r.owner, &r.claims, &r.attempts, &f.key, &f.id, &r.header, &r.data, &f.payload,
+			&r.held, &r.replayed, &f.left, &f.created, &f.first, &f.last)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -52,17 +72,17 @@ func scanRows(rows pgx.Rows, parked bool) (taken []*row, window []windowRow, err
 		if r.owner == 0 {
 			continue
 		}
-		if key != nil {
-			r.key, r.keyed = *key, true
-		}
-		if payload != nil {
-			r.payload = *payload
-		}
-		r.id, r.created = *id, *created
-		if first != nil && last != nil {
-			r.first, r.last = *first, *last
-		}
+		r.key, r.keyed, r.id, r.payload = f.key.String, f.key.Valid, f.id.String, f.payload.Int64
+		r.ttl, r.expires = time.Duration(f.left.Int64)*time.Millisecond, f.left.Valid
+		r.created, r.first, r.last = f.created.Time, f.first.Time, f.last.Time
 		taken = append(taken, r)
 	}
 	return taken, window, rows.Err()
+}
+
+// fields are the columns of a claim's result that may be null.
+type fields struct {
+	key, id              pgtype.Text
+	payload, left        pgtype.Int8
+	created, first, last pgtype.Timestamptz
 }

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // A scope is what a transaction of [Store.Transact] has staged: events and
@@ -92,13 +93,9 @@ func (sc *scope) flush(ctx context.Context, staged []*publication) error {
 	var b pgx.Batch
 	for i, p := range staged {
 		sql, args := p.statement(stmts, false)
-		b.Queue(sql, args...).QueryRow(func(row pgx.Row) error {
-			err := row.Scan(nil)
-			stored[i] = err == nil
-			if nothing(err) {
-				return nil
-			}
-			return err
+		b.Queue(sql, args...).Exec(func(tag pgconn.CommandTag) error {
+			stored[i] = tag.RowsAffected() > 0
+			return nil
 		})
 	}
 	if err := sc.tx.SendBatch(ctx, &b).Close(); err != nil {

@@ -41,6 +41,10 @@ type Config struct {
 	// process is found out later, by how often it was claimed.
 	Ledger *ledger.Ledger
 
+	// Configured is called when a notification says that the configuration in the
+	// store has changed. It must not block. Nil: nobody wants to know.
+	Configured func()
+
 	Log *slog.Logger // default slog.Default()
 }
 
@@ -61,10 +65,7 @@ type Store struct {
 	open *pools // nil before up is closed, and after Run has ended
 
 	consumers consumers
-
-	// calls is held for reading by each call of a function, and for writing by one
-	// for a suspect. The ledger has such a gate, too, but there may be no ledger.
-	calls sync.RWMutex
+	calls     ledger.Guard
 }
 
 // pools are the connections of a store.
@@ -98,8 +99,12 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
+	if cfg.Ledger == nil {
+		cfg.Ledger = new(ledger.Ledger)
+	}
 	cfg.Retention = cfg.Retention.orDefault()
 	s := &Store{cfg: cfg, log: cfg.Log, lockClass: lockClass(cfg.Schema), up: make(chan struct{})}
+	s.calls = ledger.Guard{Ledger: cfg.Ledger, Marks: s, Often: manyClaims, Log: cfg.Log}
 	s.lease.store, s.lease.served = s, make(chan struct{}, 1)
 	s.status.set(Waiting, nil)
 	return s, nil

@@ -88,7 +88,7 @@ func (s *Store) subscription(ctx context.Context, kind, topic, name string) (id 
 
 // serve makes the subscription of a function, a trigger or a binding, or notes
 // that it is to be made.
-func (s *Store) serve(ctx context.Context, db queryRower, kind, topic string) error {
+func (s *Store) serve(ctx context.Context, db pgxDB, kind, topic string) error {
 	q, stmts := pgxQuerier{db}, statementsOf(s.cfg.Schema)
 	if err := ensure(ctx, q, stmts, s.cfg.Schema, kind, topic); err != nil {
 		return err

@@ -33,10 +33,15 @@ type SubscriptionStatus struct {
 	InFlight int    // of these, claimed by a replica
 	Oldest   time.Time
 	Created  time.Time
+
+	// Error is why this replica's consumer waits or is paused; else the last error
+	// of an event that is to be retried, on whatever replica.
+	Error string
 }
 
 const topicsSQL = `with d as (
-	select queue, count(*) as n, 0 as parked, count(*) filter (where owner <> 0) as claimed, min(created_at) as oldest
+	select queue, count(*) as n, 0 as parked, count(*) filter (where seq in (select unnest(seqs) from {schema}.claim)) as claimed,
+		min(created_at) as oldest
 	from {schema}.delivery group by queue
 	union all
 	select queue, count(*), count(*), count(*) filter (where owner <> 0), min(created_at) from {schema}.parked group by queue
@@ -50,7 +55,7 @@ select s.kind, s.topic, s.name, s.created_at, exists (select from served where q
 	coalesce(q.n, 0), coalesce(q.parked, 0), coalesce(q.claimed, 0), q.oldest,
 	case when l.created_at > s.last_at or s.last_at is null then l.created_at else s.last_at end,
 	coalesce(case when l.created_at > s.last_at or s.last_at is null then l.event_id else s.last_id end, ''),
-	coalesce(y.n, 0), y.oldest
+	coalesce(y.n, 0), y.oldest, s.id, coalesce(e.error, '')
 from {schema}.subscription s
 left join q on q.queue = s.id
 left join lateral (
@@ -62,6 +67,9 @@ left join lateral (
 left join lateral (
 	select count(*) as n, min(created_at) as oldest from {schema}.delayed y where y.topic = s.topic and y.kind = s.kind
 ) y on true
+left join lateral (
+	select p.error from {schema}.parked p where p.queue = s.id and p.error is not null order by p.last_at desc limit 1
+) e on true
 where s.kind = any ($1::text[]) and ($3 = '' or s.topic = $3)
 order by s.kind, s.topic, s.name`
 
@@ -103,7 +111,7 @@ func (s *Store) topics(ctx context.Context, kinds []string, topic string) (topic
 		defer rows.Close()
 		topics = nil
 		for rows.Next() {
-			if err := addSubscription(&topics, rows); err != nil {
+			if err := s.addSubscription(&topics, rows); err != nil {
 				return err
 			}
 		}
@@ -113,16 +121,22 @@ func (s *Store) topics(ctx context.Context, kinds []string, topic string) (topic
 }
 
 // addSubscription adds a row of topicsSQL to the last topic, or to a new one.
-func addSubscription(topics *[]Topic, rows pgx.Rows) error {
+func (s *Store) addSubscription(topics *[]Topic, rows pgx.Rows) error {
 	var t target
 	var sub SubscriptionStatus
 	var oldest, last, delayedOldest *time.Time
 	var lastID string
 	var delayed int
+	var queue int64
 	err := rows.Scan(&t.kind, &t.topic, &sub.Name, &sub.Created, &sub.Served, &sub.Depth, &sub.Retrying, &sub.InFlight, &oldest,
-		&last, &lastID, &delayed, &delayedOldest)
+		&last, &lastID, &delayed, &delayedOldest, &queue, &sub.Error)
 	if err != nil {
 		return err
+	}
+	if c := s.consumers.find(queue); c != nil {
+		if err := c.Status().Err; err != nil {
+			sub.Error = err.Error()
+		}
 	}
 	if n := len(*topics); n == 0 || (*topics)[n-1].Target != t.String() {
 		*topics = append(*topics, Topic{

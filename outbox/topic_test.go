@@ -54,7 +54,7 @@ func TestTopicsToLookAt(t *testing.T) {
 	})
 	want := []Topic{
 		{Name: "failing", Target: "failing", Function: true, Depth: 3, LastID: "f3", Subscriptions: []SubscriptionStatus{
-			{Name: "failing", Served: true, Depth: 3, Retrying: 3}}},
+			{Name: "failing", Served: true, Depth: 3, Retrying: 3, Error: "no"}}},
 		{Name: "nobody.serves", Target: "nobody.serves", Function: true, Depth: 1, LastID: "n1", Subscriptions: []SubscriptionStatus{
 			{Name: "nobody.serves", Depth: 1}}},
 		{Name: "prices", Target: "topic:prices", Depth: 3, Delayed: 1, LastID: "p2", Subscriptions: []SubscriptionStatus{

@@ -22,11 +22,12 @@ import (
 //
 // An error wraps [framework.ErrUnavailable] if the store is to blame, even if
 // work returned another one after its connection was lost. A statement that work
-// cut off, by a ctx of its own, is not the store's fault. Whether a commit that
+// cut off, by a ctx of its own, is not the store's fault, nor is that work took
+// longer than ctx: that is an error which wraps [context.DeadlineExceeded]. Whether a commit that
 // lost its connection took place shows when the event comes again.
 func (s *Store) Transact(ctx context.Context, r Received, work func(context.Context, pgx.Tx) error) (ran bool, err error) {
 	if outer := s.scope(ctx); outer != nil {
-		return true, outer.transact(ctx, work)
+		return true, s.unlessLate(ctx, outer.transact(ctx, work))
 	}
 	pool, err := s.work(ctx)
 	if err != nil {
@@ -42,7 +43,7 @@ func (s *Store) Transact(ctx context.Context, r Received, work func(context.Cont
 		return false, storeError("transaction", err)
 	}
 	sc := &scope{store: s, tx: tx, received: r, sends: new(atomic.Int64)}
-	return true, sc.run(ctx, work)
+	return true, s.unlessLate(ctx, sc.run(ctx, work))
 }
 
 // run calls work and commits.

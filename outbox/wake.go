@@ -61,13 +61,15 @@ func (cs *consumers) remove(c *Consumer) {
 	cs.change = make(chan struct{})
 }
 
-// queues lists the ids of what is served.
-func (cs *consumers) queues() []int64 {
+// queues lists the ids of what is served by consumers that match.
+func (cs *consumers) queues(match func(*Consumer) bool) []int64 {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	ids := make([]int64, 0, len(cs.byID))
-	for id := range cs.byID {
-		ids = append(ids, id)
+	for id, c := range cs.byID {
+		if match(c) {
+			ids = append(ids, id)
+		}
 	}
 	slices.Sort(ids)
 	return ids
@@ -125,6 +127,9 @@ func (s *Store) listenOnce(ctx context.Context, cfg *pgx.ConnConfig) error {
 		switch {
 		case err == nil:
 			kind, topic, _ := strings.Cut(n.Payload, " ")
+			if kind == configured && s.cfg.Configured != nil {
+				s.cfg.Configured()
+			}
 			s.consumers.wake(listening(kind, topic))
 		case ctx.Err() == nil && pgconn.Timeout(err):
 			if err := ping(ctx, conn); err != nil {
@@ -191,11 +196,14 @@ const pollSQL = `with live as materialized (
 		select from unnest(string_to_array(q.held, ',')) x where pg_visible_in_snapshot(x::xid8, pg_current_snapshot())
 	) then q.floor else q.fast end as floor
 	from unnest($1::bigint[], $2::text[], $3::bigint[], $4::bigint[]) q (id, held, fast, floor)
+), h as materialized (
+	select unnest(c.seqs) as seq from q, lateral (
+		select c.seqs from {schema}.claim c where c.queue = q.id and c.top >= q.floor and c.replica = any ((select ids from live)::int[])) c
 )
 select q.id from q where exists (
 	select from unnest($5::smallint[]) l (rank), lateral (
 		select from {schema}.delivery d where d.queue = q.id and d.rank = l.rank and d.seq >= q.floor
-			and (d.owner = 0 or d.owner <> all ((select ids from live)::int[]))
+			and d.seq not in (select seq from h)
 		limit 1) d
 ) or exists (
 	select from {schema}.parked d where d.queue = q.id and d.run_at <= now()
@@ -225,10 +233,14 @@ func (s *Store) poll(ctx context.Context) {
 func (s *Store) pollOnce(ctx context.Context) (queues []int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, cycleTimeout)
 	defer cancel()
-	ids := s.consumers.queues()
+	ids := s.consumers.queues(everyone)
 	held, fast, floor := make([]string, len(ids)), make([]int64, len(ids)), make([]int64, len(ids))
 	for i, id := range ids {
-		if p := s.consumers.probe(id); p != nil {
+		c := s.consumers.find(id)
+		if c == nil {
+			continue
+		}
+		if p := c.probe.Load(); p != nil {
 			held[i], fast[i], floor[i] = p.held, p.fast, p.floor
 		}
 	}
@@ -244,11 +256,9 @@ func (s *Store) pollOnce(ctx context.Context) (queues []int64, err error) {
 	return queues, nil
 }
 
-func (cs *consumers) probe(id int64) *probe {
+// find returns the consumer of a queue; nil if there is none.
+func (cs *consumers) find(id int64) *Consumer {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	if c := cs.byID[id]; c != nil {
-		return c.probe.Load()
-	}
-	return nil
+	return cs.byID[id]
 }

@@ -1,5 +1,10 @@
 package outbox
 
+import (
+	"cmp"
+	"slices"
+)
+
 // A writer sorts outcomes by the statement that writes them.
 type writer struct {
 	delivery, parked tableWriter
@@ -11,12 +16,20 @@ type writer struct {
 }
 
 // A tableWriter has the outcomes of one table's rows.
-type tableWriter struct{ release, done, again, hold, bury columns }
+type tableWriter struct {
+	release, done, hold keys
+	again, bury         columns
+}
 
-// columns are outcomes as the arrays that a statement takes.
+// keys are rows as the arrays that a statement takes.
+type keys struct {
+	seqs  []int64
+	ranks []int16
+}
+
+// columns are outcomes with their story.
 type columns struct {
-	seqs     []int64
-	ranks    []int16
+	keys
 	delays   []int64
 	attempts []int32
 	errors   []*string
@@ -30,13 +43,15 @@ func (w *writer) add(o outcome) {
 	}
 	switch o.verdict {
 	case release:
-		t.release.add(o)
+		if o.row.parked { // a delivery is released by not being kept
+			t.release.add(o.row.rank, o.row.seq)
+		}
 	case done:
-		t.done.add(o)
+		t.done.add(o.row.rank, o.row.seq)
 	case again:
 		t.again.add(o)
 	case hold:
-		t.hold.add(o)
+		t.hold.add(o.row.rank, o.row.seq)
 	case bury:
 		t.bury.add(o)
 	}
@@ -54,9 +69,48 @@ func (w *writer) add(o outcome) {
 	}
 }
 
+func (k *keys) add(rank int16, seq int64) {
+	k.seqs = append(k.seqs, seq)
+	k.ranks = append(k.ranks, rank)
+}
+
+// Runs of rows: how far apart two neighbours are at most, how many rows are worth
+// a statement of their own, and how many such statements a cycle has.
+const (
+	runGap   = 64
+	runLeast = 32
+	mostRuns = 4
+)
+
+// runs takes the longest runs of rows that follow each other out of k.
+func (k *keys) runs() (runs []keys) {
+	if len(k.seqs) < runLeast {
+		return nil
+	}
+	order := make([]int, len(k.seqs))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(a, b int) int {
+		return cmp.Or(cmp.Compare(k.ranks[a], k.ranks[b]), cmp.Compare(k.seqs[a], k.seqs[b]))
+	})
+	for n, i := range order {
+		if n == 0 || k.ranks[i] != k.ranks[order[n-1]] || k.seqs[i]-k.seqs[order[n-1]] > runGap {
+			runs = append(runs, keys{})
+		}
+		runs[len(runs)-1].add(k.ranks[i], k.seqs[i])
+	}
+	slices.SortStableFunc(runs, func(a, b keys) int { return cmp.Compare(len(b.seqs), len(a.seqs)) })
+	*k = keys{}
+	for n := len(runs) - 1; n >= 0 && (n >= mostRuns || len(runs[n].seqs) < runLeast); n-- {
+		k.seqs, k.ranks = append(k.seqs, runs[n].seqs...), append(k.ranks, runs[n].ranks...)
+		runs = runs[:n]
+	}
+	return runs
+}
+
 func (c *columns) add(o outcome) {
-	c.seqs = append(c.seqs, o.row.seq)
-	c.ranks = append(c.ranks, o.row.rank)
+	c.keys.add(o.row.rank, o.row.seq)
 	c.delays = append(c.delays, o.delay.Milliseconds())
 	c.attempts = append(c.attempts, int32(o.row.attempts))
 	c.errors = append(c.errors, textOrNull(o.cause, maxCause))
@@ -75,11 +129,11 @@ func textOrNull(s string, longest int) *string {
 // row, and keys are freed and held after all rows have changed.
 func (w *writer) queue(b *batch, c *Consumer, ours []int32) {
 	d, p := &w.delivery, &w.parked
-	if len(d.release.seqs) > 0 {
-		b.queue(releaseSQL, c.queue, ours, d.release.seqs, d.release.ranks)
-	}
 	if len(p.release.seqs) > 0 {
 		b.queue(releaseParkedSQL, c.queue, ours, p.release.seqs)
+	}
+	for _, r := range d.done.runs() {
+		b.queue(doneRunSQL, c.queue, ours, r.seqs, r.ranks[0], r.seqs[0], r.seqs[len(r.seqs)-1])
 	}
 	if len(d.done.seqs) > 0 {
 		b.queue(doneSQL, c.queue, ours, d.done.seqs, d.done.ranks)

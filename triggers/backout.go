@@ -79,5 +79,5 @@ func (t *Trigger) handBack(soft context.Context, j *job, d time.Duration) {
 			return
 		}
 	}
-	_ = sleep(soft, d) // whoever called sees that soft has ended
+	_ = Sleep(soft, d) // whoever called sees that soft has ended
 }

@@ -2,6 +2,8 @@ package triggers
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,11 +13,31 @@ import (
 // never asks: its timer is made when somebody waits for ctx to end. The returned
 // function must be called when the call has ended.
 func WithTimeout(parent context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	c := newDeadline(parent, d)
+	return c, c.end
+}
+
+// Within runs call with a ctx that ends after d; 0: never. The error of a call
+// that has run out of time says so.
+func Within(ctx context.Context, d time.Duration, call func(context.Context) error) error {
+	if d <= 0 {
+		return call(ctx)
+	}
+	c := newDeadline(ctx, d)
+	defer c.end()
+	err := call(c)
+	if err != nil && ctx.Err() == nil && errors.Is(c.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("timed out after %v: %w", d, err)
+	}
+	return err
+}
+
+func newDeadline(parent context.Context, d time.Duration) *deadline {
 	c := &deadline{Context: parent, at: time.Now().Add(d)}
 	if earlier, ok := parent.Deadline(); ok && earlier.Before(c.at) {
 		c.at = earlier
 	}
-	return c, c.end
+	return c
 }
 
 // A deadline is the ctx of one call. It has the values of the one it is in.

@@ -3,6 +3,7 @@ package triggers_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -115,4 +116,41 @@ func deadlineOf(ctx context.Context, begin time.Time) time.Duration {
 		return 0
 	}
 	return d.Sub(begin)
+}
+
+func TestWithinSaysThatTimeRanOut(t *testing.T) {
+	wrong := errors.New("wrong")
+	wait := func(ctx context.Context) error {
+		<-ctx.Done()
+		return wrong
+	}
+	for name, tt := range map[string]struct {
+		end  bool // the caller's ctx
+		d    time.Duration
+		call func(context.Context) error
+		want string
+	}{
+		"in time":             {false, time.Second, func(context.Context) error { return nil }, "<nil>"},
+		"failed in time":      {false, time.Second, func(context.Context) error { return wrong }, "wrong"},
+		"too late":            {false, time.Second, wait, "timed out after 1s: wrong"},
+		"ended by the caller": {true, time.Second, wait, "wrong"},
+		"without a limit":     {true, 0, wait, "wrong"},
+		"late, and done": {false, time.Second, func(ctx context.Context) error {
+			<-ctx.Done()
+			return nil
+		}, "<nil>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, end := context.WithCancel(context.Background())
+				defer end()
+				if tt.end {
+					end()
+				}
+				if got := fmt.Sprint(triggers.Within(ctx, tt.d, tt.call)); got != tt.want {
+					t.Errorf("got %s, want %s", got, tt.want)
+				}
+			})
+		})
+	}
 }

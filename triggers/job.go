@@ -21,14 +21,18 @@ type job struct {
 	over     atomic.Bool   // the delivery is settled, given back or lost
 	left     atomic.Bool   // and its group knows
 	decoded  bool
-	events   []event.Event // one, unless the message is a batch
-	at       int           // the event that is worked on
-	unstable bool          // the event's id is random
-	inUnit   bool          // something was sent in the message's unit of work
-	replayed bool          // the function shall run although its effects may be committed
+	events   []event.Event  // one, unless the message is a batch
+	one      [1]event.Event // where it is, then
+	at       int            // the event that is worked on
+	unstable bool           // the event's id is random
+	inUnit   bool           // something was sent in the message's unit of work
+	replayed bool           // the function shall run although its effects may be committed
 
 	failures
 	cause error // why events[at] is a dead letter; set until it is buried
+
+	room   call // for the first call; most jobs need no other
+	called bool
 }
 
 // failures is the story of one event.
@@ -78,8 +82,12 @@ type call struct {
 
 // call describes the next call of the function to it.
 func (j *job) call(t *Trigger) *framework.Invocation {
-	c := &call{Invocation: framework.Invocation{Runtime: t.Runtime, Function: t.Function, Format: t.Format, Event: j.event()}}
-	c.Source = &c.origin
+	c := &j.room
+	if j.called {
+		c = new(call) // functions may keep the ctx of the one before
+	}
+	j.called = true
+	c.Runtime, c.Function, c.Format, c.Event, c.Source = t.Runtime, t.Function, t.Format, j.event(), &c.origin
 	if t.Manual && j.session != nil {
 		c.Source = framework.NewOrigin(j.settleManually)
 	}
@@ -89,9 +97,7 @@ func (j *job) call(t *Trigger) *framework.Invocation {
 
 // describe says where j's event comes from.
 func (j *job) describe(o *framework.Origin, t *Trigger) {
-	d := &j.delivery
+	j.delivery.Describe(o)
 	o.Trigger, o.Connection, o.Destination = t.Name, t.Connection, t.Destination
-	o.Attempt, o.Deliveries = j.attempt(), d.Count
-	o.Header, o.ID, o.CorrelationID, o.ReplyTo, o.Correlate = d.Header, d.ID, d.CorrelationID, d.ReplyTo, d.Correlate
-	o.UnstableID, o.Replayed, o.Native = j.unstable, j.replayed, d.Native
+	o.Attempt, o.UnstableID, o.Replayed = j.attempt(), j.unstable, j.replayed
 }

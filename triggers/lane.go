@@ -48,19 +48,23 @@ func newLane(t *Trigger) *lane {
 // The error is soft's.
 func (l *lane) next(soft context.Context) (*job, error) {
 	select {
-	case l.baton <- struct{}{}:
-	case <-soft.Done():
-		return nil, soft.Err()
+	case l.baton <- struct{}{}: // most often it lies there, and to ask soft, too, takes longer
+	default:
+		select {
+		case l.baton <- struct{}{}:
+		case <-soft.Done():
+			return nil, soft.Err()
+		}
 	}
 	defer func() { <-l.baton }()
 	for {
 		if err := l.ready(soft); err != nil {
 			return nil, err
 		}
-		if j := l.waiting.take(time.Now()); j != nil {
+		j, ctx := l.waiting.look(soft)
+		if j != nil {
 			return j, nil
 		}
-		ctx := l.waiting.context(soft)
 		if l.session.lost.Load() != nil {
 			continue
 		}
@@ -161,7 +165,7 @@ func (l *lane) backOff(soft context.Context, err error) error {
 	if t.status.set(s) {
 		t.Log.WarnContext(soft, "not connected", "trigger", t.Name, "err", err, "next", wait.Round(time.Millisecond))
 	}
-	return sleep(soft, wait)
+	return Sleep(soft, wait)
 }
 
 // Waits that do not follow the exponential back-off.

@@ -2,6 +2,7 @@ package triggers
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"strings"
 	"time"
@@ -61,6 +62,9 @@ const maxCause = 1024
 // fairlead_attempts, fairlead_trigger, fairlead_function, fairlead_source
 // ("/CONNECTION/DESTINATION"; of what was published, its target), fairlead_first
 // and fairlead_last (RFC 3339).
+//
+// A Cause that is an [Explanation] adds attributes to the event, as a message in
+// binary mode has them, whether the message is in that mode or not.
 func (l Letter) OnBroker() connections.Message {
 	m := l.Message
 	h := maps.Clone(m.Header)
@@ -78,9 +82,23 @@ func (l Letter) OnBroker() connections.Message {
 	h["fairlead_source"] = l.source()
 	h["fairlead_first"] = l.First.UTC().Format(time.RFC3339Nano)
 	h["fairlead_last"] = l.Last.UTC().Format(time.RFC3339Nano)
+	if e, ok := errors.AsType[Explanation](l.Cause); ok {
+		for name, v := range e.Attributes() {
+			h[connections.Prefix+name] = v
+		}
+	}
 	m.Header = h
 	m.TTL = -1 // a dead letter does not expire
 	return m
+}
+
+// An Explanation is an error that explains itself in extension attributes of
+// CloudEvents on the dead letter that it causes.
+type Explanation interface {
+	error
+
+	// Attributes returns strings and numbers (int32) by the names of attributes.
+	Attributes() map[string]any
 }
 
 func (l Letter) source() string {

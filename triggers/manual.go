@@ -33,7 +33,7 @@ func (t *Trigger) tryManual(soft, hard context.Context, j *job) {
 		t.suspend(ctx, fault)
 	}
 	if !inv.Source.Settled() {
-		_ = sleep(soft, t.Retry.Wait(1)) // cut short when it stops
+		_ = Sleep(soft, t.Retry.Wait(1)) // cut short when it stops
 	}
 	j.over.Store(true)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)

@@ -45,7 +45,7 @@ func (t *Trigger) decode(j *job) {
 	}
 	err := j.delivery.Bad
 	if err == nil {
-		j.events, j.unstable, err = t.codec.Decode(&j.delivery.Message)
+		j.events, j.unstable, err = t.codec.AppendDecode(j.one[:0], &j.delivery.Message)
 	}
 	if err == nil && t.Manual && len(j.events) > 1 {
 		err = fmt.Errorf("a batch of %d events, and the function settles by itself (autoAccept: false): expected one event", len(j.events))
@@ -113,23 +113,17 @@ func (t *Trigger) try(soft, hard context.Context, j *job) bool {
 
 // call runs the function and sends its reply.
 func (t *Trigger) call(ctx context.Context, j *job, ev event.Event) error {
-	if t.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = WithTimeout(ctx, t.Timeout)
-		defer cancel()
-	}
 	if j.calling != nil {
 		j.calling.Store(time.Now().UnixNano())
 		defer j.calling.Store(0)
 	}
-	out, err := Call(ctx, t.Handler, ev)
-	if err == nil {
-		err = t.reply(ctx, &j.delivery, out)
-	}
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		err = fmt.Errorf("timed out after %v: %w", t.Timeout, err)
-	}
-	return err
+	return Within(ctx, t.Timeout, func(ctx context.Context) error {
+		out, err := Call(ctx, t.Handler, ev)
+		if err == nil {
+			err = t.reply(ctx, &j.delivery, out)
+		}
+		return err
+	})
 }
 
 // reply sends out to whoever waits for it; without one it is dropped.
@@ -200,7 +194,7 @@ func (t *Trigger) wait(soft context.Context, j *job, d time.Duration) bool {
 		j.lane.putOff(j, time.Now().Add(d))
 		return false
 	}
-	if sleep(soft, d) != nil || t.pause.wait(soft) != nil {
+	if Sleep(soft, d) != nil || t.pause.wait(soft) != nil {
 		j.lane.giveBack(j)
 		return false
 	}
@@ -278,7 +272,8 @@ func stack(err error) slog.Attr {
 	return slog.Attr{}
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits for d, or returns the error of ctx, which ends before.
+func Sleep(ctx context.Context, d time.Duration) error {
 	if d <= 0 {
 		return ctx.Err()
 	}

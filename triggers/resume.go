@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead/fairlead/connections"
 	"github.com/fairlead/fairlead/framework"
+	"github.com/fairlead/fairlead/outbox/ledger"
 )
 
 // A Store keeps messages apart from their broker.
@@ -15,11 +16,7 @@ type Store interface {
 	// by [Trigger.Resume]. Once Park has returned nil, the message is the store's.
 	Park(ctx context.Context, l Letter, delay time.Duration) error
 
-	// Mark records that a call begins for an event that may kill the process, and
-	// returns how many such calls have begun before and never ended. Unmark
-	// records that it has ended; it works although ctx is over.
-	Mark(ctx context.Context, trigger, source, id string) (kills int, err error)
-	Unmark(ctx context.Context, trigger, source, id string) error
+	ledger.Marks
 }
 
 // longWait is the longest wait for which a message stays with its broker where
@@ -50,14 +47,29 @@ func (t *Trigger) park(ctx context.Context, j *job, cause error, delay time.Dura
 // Resume calls the function with a message that was parked, or that is replayed
 // from the dead letters, and sends its reply. The error is the function's; one
 // that wraps [framework.ErrUnavailable] is no failed attempt.
+//
+// A batch that became a dead letter as a whole, because its broker had delivered
+// it too often, is worked on event by event. When one fails, those before it are
+// called again with the next attempt.
 func (t *Trigger) Resume(ctx context.Context, l Letter) error {
 	j := &job{decoded: true, delivery: connections.Delivery{Message: l.Message}, replayed: l.Replayed}
-	j.attempts, j.first, j.last = l.Attempts, l.First, l.Last
 	if err := t.reopen(j, l); err != nil {
 		return framework.Terminal(fmt.Errorf("message not understood: %w", err))
 	}
 	t.inFlight.Add(1)
 	defer t.inFlight.Add(-1)
+	for !j.done() {
+		j.attempts, j.first, j.last = l.Attempts, l.First, l.Last
+		if err := t.resume(ctx, j); err != nil {
+			return err
+		}
+		j.advance()
+	}
+	return nil
+}
+
+// resume calls the function with the event that j is at.
+func (t *Trigger) resume(ctx context.Context, j *job) error {
 	inv := j.call(t)
 	ctx = framework.NewContext(ctx, inv)
 	err := t.call(ctx, j, inv.Event)
@@ -73,20 +85,24 @@ func (t *Trigger) Resume(ctx context.Context, l Letter) error {
 	return err
 }
 
-// reopen reads the event of l from its message. It is the same event as before:
-// what the driver's own form of the message told of its identity is in l.
+// reopen reads the event of l, or of a batch all, from its message. It is the same
+// event as before: what the driver's own form of the message told of its identity
+// is in l, unless the message was never read.
 func (t *Trigger) reopen(j *job, l Letter) error {
 	var err error
 	if j.events, j.unstable, err = t.codec.Decode(&j.delivery.Message); err != nil {
 		return err
 	}
-	if len(j.events) != 1 {
+	switch {
+	case l.Event.Context == nil && t.EventID == "":
+		return nil
+	case l.Event.Context == nil:
+		return t.setID(j)
+	case len(j.events) != 1:
 		return fmt.Errorf("found %d events, expected one", len(j.events))
 	}
-	if l.Event.Context != nil {
-		j.events[0].SetID(l.Event.ID())
-		j.events[0].SetSource(l.Event.Source())
-		j.unstable = l.Unstable
-	}
+	j.events[0].SetID(l.Event.ID())
+	j.events[0].SetSource(l.Event.Source())
+	j.unstable = l.Unstable
 	return nil
 }

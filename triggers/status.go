@@ -27,6 +27,7 @@ type Status struct {
 	NextTry time.Time // when it connects again; zero if it need not
 
 	Subscribed bool // it was running at least once
+	Stuck      bool // no worker will ever take a message again: each is in a call that ignores that its time is over
 	InFlight   int  // calls that run
 	Waiting    int  // messages that wait for their next attempt
 
@@ -74,7 +75,7 @@ func (t *Trigger) Status() Status {
 	if s.State == Running && t.pause.active() {
 		s.State = Paused
 	}
-	s.InFlight = int(t.inFlight.Load())
+	s.Stuck, s.InFlight = t.stuck(), int(t.inFlight.Load())
 	for _, l := range t.lanes {
 		s.Waiting += l.waiting.len()
 	}

@@ -125,6 +125,30 @@ func TestResumeSaysWhatWentWrong(t *testing.T) {
 	})
 }
 
+// A batch that the broker moved aside as a whole was never read; a replay of it
+// calls the function with each of its events.
+func TestResumeOfABatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ids []string
+		r := newRig(t, func(_ context.Context, in event.Event) error {
+			ids = append(ids, in.ID())
+			return nil
+		})
+		r.start()
+		batch := `[{"specversion":"1.0","id":"a","source":"/s","type":"t"},{"specversion":"1.0","id":"b","source":"/s","type":"t"}]`
+		l := triggers.Letter{
+			Message: connections.Message{Body: []byte(batch), ContentType: "application/cloudevents-batch+json"},
+			Cause:   errors.New("delivered too often"),
+		}
+		if err := r.Resume(t.Context(), l); err != nil {
+			t.Fatal(err)
+		}
+		if fmt.Sprint(ids) != "[a b]" {
+			t.Errorf("got calls for %v, want a and b", ids)
+		}
+	})
+}
+
 // A message that killed three processes is not given to a fourth.
 func TestMessagesThatKill(t *testing.T) {
 	dir := t.TempDir()

@@ -18,21 +18,21 @@ func TestStuck(t *testing.T) {
 		r.put("a")
 		r.start()
 		pass(10 * time.Minute)
-		if r.Stuck() {
+		if r.Status().Stuck {
 			t.Error("it is stuck, although one worker is free")
 		}
 		r.put("b")
 		pass(59 * time.Second)
-		if r.Stuck() {
+		if r.Status().Stuck {
 			t.Error("it is stuck before its time")
 		}
 		pass(2 * time.Second)
-		if !r.Stuck() {
+		if !r.Status().Stuck {
 			t.Error("it is not stuck")
 		}
 		close(release)
 		pass(time.Second)
-		if r.Stuck() {
+		if r.Status().Stuck {
 			t.Error("it is stuck although its calls have ended")
 		}
 	})

@@ -169,9 +169,7 @@ func (t *Trigger) work(soft, hard context.Context, l *lane, calling *atomic.Int6
 // counts as stuck.
 const overdue = 30 * time.Second
 
-// Stuck reports whether no worker will ever take a message again: each is in a
-// call that has ignored the end of its ctx for long.
-func (t *Trigger) Stuck() bool {
+func (t *Trigger) stuck() bool {
 	if t.Timeout <= 0 {
 		return false
 	}

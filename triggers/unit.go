@@ -8,8 +8,9 @@ import (
 )
 
 // A unit is the unit of work of a message whose broker can send in one, for the
-// time of one call.
+// time of one call. It is the ctx of that call.
 type unit struct {
+	context.Context
 	session    *session
 	connection string
 
@@ -25,8 +26,16 @@ func (s *session) begin(ctx context.Context, connection string) (context.Context
 	if s == nil || s.atomic == nil {
 		return ctx, nil
 	}
-	u := &unit{session: s, connection: connection}
-	return context.WithValue(ctx, unitKey{}, u), u
+	u := &unit{Context: ctx, session: s, connection: connection}
+	return u, u
+}
+
+// Value implements [context.Context].
+func (u *unit) Value(key any) any {
+	if key == (unitKey{}) {
+		return u
+	}
+	return u.Context.Value(key)
 }
 
 // end closes the unit to what functions still do in the background, and reports

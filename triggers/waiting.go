@@ -24,23 +24,17 @@ func (w *waiting) add(j *job, due time.Time) {
 	w.interrupt()
 }
 
-// take returns the first job if it is due by now, or nil.
-func (w *waiting) take(now time.Time) *job {
+// look returns the first job if it is due, else a ctx that ends with parent, when
+// the first job is due, and when wake or add is called. While nothing happens it
+// stays the same one.
+func (w *waiting) look(parent context.Context) (*job, context.Context) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.jobs) == 0 || w.jobs[0].due.After(now) {
-		return nil
+	if len(w.jobs) > 0 && !w.jobs[0].due.After(time.Now()) {
+		return heap.Pop(&w.jobs).(delayed).job, nil
 	}
-	return heap.Pop(&w.jobs).(delayed).job
-}
-
-// context returns a ctx that ends with parent, when the first job is due, and
-// when wake or add is called. While nothing happens it stays the same one.
-func (w *waiting) context(parent context.Context) context.Context {
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	if w.ctx != nil && w.ctx.Err() == nil {
-		return w.ctx
+		return nil, w.ctx
 	}
 	w.interrupt()
 	if len(w.jobs) == 0 {
@@ -48,7 +42,7 @@ func (w *waiting) context(parent context.Context) context.Context {
 	} else {
 		w.ctx, w.cancel = context.WithDeadline(parent, w.jobs[0].due)
 	}
-	return w.ctx
+	return nil, w.ctx
 }
 
 // wake ends the ctx that a worker receives with.

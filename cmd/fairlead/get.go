@@ -1,12 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -52,20 +55,23 @@ their settings with defaults, secrets masked, their state, and why a newer confi
 			}
 			return out.print(c.OutOrStdout(), objects, func(w io.Writer) error { return listObjects(w, kind, objects) })
 		},
-		ValidArgsFunction: func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			switch len(args) {
-			case 0:
-				return kinds, cobra.ShellCompDirectiveNoFileComp
-			case 1:
-				if kind, err := kindOf(args[0]); err == nil {
-					return o.objectNames(c.Context(), kind), cobra.ShellCompDirectiveNoFileComp
-				}
-			}
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		},
+		ValidArgsFunction: o.completeKindAndName,
 	}
 	out.flags(c)
 	return c
+}
+
+// completeKindAndName completes the kind of an object, and then its name.
+func (o *options) completeKindAndName(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	switch len(args) {
+	case 0:
+		return kinds, cobra.ShellCompDirectiveNoFileComp
+	case 1:
+		if kind, err := kindOf(args[0]); err == nil {
+			return o.objectNames(c.Context(), kind), cobra.ShellCompDirectiveNoFileComp
+		}
+	}
+	return nil, cobra.ShellCompDirectiveNoFileComp
 }
 
 // kindOf returns the kind that a person means, who may say trigger for triggers.
@@ -86,9 +92,9 @@ func listObjects(w io.Writer, kind string, objects []admin.Object) error {
 		fmt.Fprintf(os.Stderr, "There are no %s.\n", kind)
 		return nil
 	}
-	t := newTable(w, "NAME", "STATE", "SETTINGS")
+	t := newTable(w, "NAME", "OWNER", "STATE", "SETTINGS")
 	for _, o := range objects {
-		t.row(o.Name, o.State, brief(strings.Join(settings(o.Spec), ", "), settingsWidth))
+		t.row(o.Name, filepath.Base(cmp.Or(o.Owner, "-")), o.State, brief(strings.Join(settings(o.Spec), ", "), settingsWidth))
 	}
 	return t.end()
 }
@@ -98,6 +104,9 @@ func showObject(w io.Writer, o admin.Object) error {
 	d.field("Name", o.Name)
 	d.field("Kind", o.Kind)
 	d.field("Owner", o.Owner)
+	if o.Version > 0 {
+		d.field("Version", strconv.FormatInt(o.Version, 10))
+	}
 	d.field("State", o.State)
 	d.field("Error", o.Error)
 	d.field("Refused", o.Refused)

@@ -69,7 +69,7 @@ func (o *options) invoker(ctx context.Context, dir string) (_ *admin.Client, don
 	if _, err := a.build(ctx, file, os.Stderr); err != nil {
 		return nil, nil, err
 	}
-	env, err := readEnv(a.dir)
+	with, err := readSetup(file, a.dir, len(args) > 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -78,11 +78,14 @@ func (o *options) invoker(ctx context.Context, dir string) (_ *admin.Client, don
 		return nil, nil, err
 	}
 	defer api.Close()
-	token := rand.Text()
+	server, err := host.NewServerFile(with.cfg, api.Addr(), rand.Text())
+	if err != nil {
+		return nil, nil, err
+	}
 	child, err := launch{
 		program: a.program(), dir: a.dir, args: append(args, "-triggers=false"), voice: newVoice(os.Stderr, false),
-		env:     append(env.environ(), "LISTEN_ADDRESS=127.0.0.1:0", "FAIRLEAD_LOG=warn"),
-		inherit: host.Inheritance{Admin: api.(*net.TCPListener), Token: token},
+		env:     append(with.env.environ(), "LISTEN_ADDRESS=127.0.0.1:0", "FAIRLEAD_LOG=warn"),
+		inherit: host.Inheritance{Admin: api.(*net.TCPListener), Token: server.Token},
 	}.start()
 	if err != nil {
 		return nil, nil, err
@@ -95,7 +98,7 @@ func (o *options) invoker(ctx context.Context, dir string) (_ *admin.Client, don
 	if err := child.await(ctx, 0, nil); err != nil {
 		return nil, nil, errors.Join(err, done())
 	}
-	return &admin.Client{URL: "http://" + api.Addr().String(), Token: token}, done, nil
+	return server.Client(), done, nil
 }
 
 // fakery says as a message of which broker a function is called.

@@ -78,9 +78,12 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&o.token, "token", os.Getenv("FAIRLEAD_TOKEN"), "the `TOKEN` of that API")
 	root.AddCommand(
 		createCommand(), runCommand(o), invokeCommand(o), sendCommand(o), receiveCommand(o), publishCommand(o), pingCommand(o),
-		topicCommand(o), deadLetterCommand(o),
-		getCommand(o), planCommand(o), exportCommand(o), pauseCommand(o), resumeCommand(o),
-		doctorCommand(o), configCommand(o), migrationsCommand(), versionCommand(),
+		queueCommand(o), topicCommand(o), deadLetterCommand(o),
+		tokenCommand(o), accountCommand(o), signInCommand(o),
+		getCommand(o), planCommand(o), applyCommand(o), exportCommand(o), deleteCommand(o), pauseCommand(o), resumeCommand(o),
+		secretCommand(o), passwordCommand(o), auditCommand(o),
+		sourceCommand(o), scalerCommand(o),
+		manifestsCommand(o), deployCommand(o), doctorCommand(o), configCommand(o), migrationsCommand(), versionCommand(),
 	)
 	return root
 }

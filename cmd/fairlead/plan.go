@@ -68,7 +68,7 @@ func (o *options) document(stdin io.Reader, args []string) (admin.Document, erro
 	}
 	text, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
-		return admin.Document{}, usagef("there is no %s; name the configuration: fairlead plan FILE", file)
+		return admin.Document{}, usagef("there is no %s; name the configuration, as an argument or with -f", file)
 	}
 	return admin.Document{File: file, Text: string(text)}, err
 }

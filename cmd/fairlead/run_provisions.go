@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 
 	"github.com/fairlead/fairlead/admin"
@@ -23,6 +22,7 @@ type provisions struct {
 	life       context.Context // ends with the session
 	end        context.CancelFunc
 	token      string
+	cfg        *config.Config // of the last program
 	http       socket
 	admin      socket            // none where the management API is off
 	brokers    map[string]string // addresses, by type
@@ -43,6 +43,7 @@ func newProvisions(ctx context.Context, file string, v *voice) *provisions {
 
 // inheritance returns what a program with that setup gets.
 func (p *provisions) inheritance(s setup) (host.Inheritance, error) {
+	p.cfg = s.cfg
 	if err := p.startBrokers(s.cfg); err != nil {
 		return host.Inheritance{}, err
 	}
@@ -129,19 +130,27 @@ func (p *provisions) announce() error {
 		host.RemoveServerFile(p.serverFile)
 		return nil
 	}
-	return host.ServerFile{URL: p.adminURL(), Token: p.token, PID: os.Getpid()}.Write(p.serverFile)
-}
-
-// adminURL returns where the management API is, or off.
-func (p *provisions) adminURL() string {
-	if p.admin.TCPListener == nil {
-		return adminOff
+	f, err := p.server()
+	if err != nil {
+		return err
 	}
-	return "http://" + p.admin.Addr().String()
+	return f.Write(p.serverFile)
 }
 
-func (p *provisions) client() *admin.Client {
-	return &admin.Client{URL: p.adminURL(), Token: p.token}
+func (p *provisions) server() (host.ServerFile, error) {
+	return host.NewServerFile(p.cfg, p.admin.Addr(), p.token)
+}
+
+// client returns a client of the management API, or one whose URL is off.
+func (p *provisions) client() (*admin.Client, error) {
+	if p.admin.TCPListener == nil {
+		return &admin.Client{URL: adminOff}, nil
+	}
+	f, err := p.server()
+	if err != nil {
+		return nil, err
+	}
+	return f.Client(), nil
 }
 
 // close ends everything.

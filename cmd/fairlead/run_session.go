@@ -15,12 +15,13 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/fairlead/fairlead/admin"
 	"github.com/fairlead/fairlead/framework/config"
 )
 
 // A session is one "fairlead run": the programs that serve an app one after the
 // other, and what outlives them: the listening sockets, the development brokers
-// and the Postgres. One goroutine uses it.
+// and the Postgres. One goroutine uses it, but for sources and change.
 type session struct {
 	app   *app
 	voice *voice
@@ -32,6 +33,8 @@ type session struct {
 	provided *provisions // what outlives programs
 	children []*child    // the last one serves; those before are draining
 	changes  chan struct{}
+
+	toolchain sync.Mutex // held while the Go command works
 }
 
 // A setup is what a program is started with beside its code.
@@ -92,11 +95,11 @@ func (s *session) run(ctx context.Context) error {
 	var watcher sync.WaitGroup
 	defer watcher.Wait()
 	defer stopWatching()
-	watcher.Go(func() { watch(watching, began, s.sources, s.change) })
 	var err error
-	if s.serving, err = s.app.build(ctx, s.file, s.voice.out); err != nil {
+	if s.serving, err = s.build(ctx); err != nil {
 		return err
 	}
+	watcher.Go(func() { watch(watching, began, s.sources, s.change) })
 	first, err := s.launch(s.setup)
 	if err != nil {
 		return err
@@ -119,8 +122,18 @@ func (s *session) change() {
 	}
 }
 
+// build builds the app. The watcher asks the Go command nothing meanwhile: that
+// would take its time from the build.
+func (s *session) build(ctx context.Context) (sum, error) {
+	s.toolchain.Lock()
+	defer s.toolchain.Unlock()
+	return s.app.build(ctx, s.file, s.voice.out)
+}
+
 // sources returns the files that the app is built and run with.
 func (s *session) sources(ctx context.Context) (sources, error) {
+	s.toolchain.Lock()
+	defer s.toolchain.Unlock()
 	src, err := s.app.sources(ctx)
 	src.files = append(src.files, s.file, filepath.Join(s.app.dir, envFile))
 	return src, err
@@ -179,7 +192,7 @@ func (s *session) reload(ctx context.Context) bool {
 		s.voice.fail(err, goesOn)
 		return false
 	}
-	built, err := s.app.build(ctx, s.file, s.voice.out)
+	built, err := s.build(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.voice.fail(err, goesOn)
@@ -236,13 +249,37 @@ func (s *session) drain() error {
 
 // welcome shows what the app can do.
 func (s *session) welcome(ctx context.Context, cfg *config.Config) {
-	address, api := s.provided.http.Addr().String(), s.provided.client()
-	s.voice.say(fmt.Sprintf("\nReady. The functions are served; Ctrl-C stops them. HTTP: http://%s Management API: %s\n", address, api.URL),
+	api, err := s.provided.client()
+	if err != nil {
+		s.voice.fail(err, "The management API cannot be reached.")
+		return
+	}
+	address := s.provided.http.Addr().String()
+	s.voice.say(fmt.Sprintf("\nReady. The functions are served; Ctrl-C stops them. HTTP: http://%s Dashboard and management API: %s\n", address, api.URL),
 		"ready", "http", address, "admin", api.URL)
 	if api.URL == adminOff || s.voice.json {
 		return
 	}
+	s.invite(ctx, api)
 	if err := showExamples(ctx, api, cfg); err != nil && ctx.Err() == nil {
 		s.voice.fail(err, "An example in the configuration did not work.")
 	}
+}
+
+// invite prints a link that signs in to the dashboard, as long as nobody has an
+// account.
+func (s *session) invite(ctx context.Context, api *admin.Client) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if accounts, err := api.Accounts(ctx); err == nil && len(accounts) > 0 {
+		return
+	}
+	link, err := api.Link(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.voice.fail(err, "\"fairlead signin\" prints a link that signs in to the dashboard.")
+		}
+		return
+	}
+	s.voice.print(fmt.Sprintf("Sign in to the dashboard, once and within 15 minutes: %s\n", link))
 }

@@ -16,7 +16,7 @@ import (
 
 // watchInterval is how often the files are looked at. A change is one that has
 // been the same for two looks: an editor may save several files.
-const watchInterval = 100 * time.Millisecond
+const watchInterval = 50 * time.Millisecond
 
 // sources are the files that a program is made of.
 type sources struct {
@@ -128,6 +128,12 @@ func watch(ctx context.Context, began time.Time, list func(context.Context) (sou
 			continue
 		}
 		changed()
+		tick.Reset(watchInterval) // what is to be done now goes first
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
 		if next, err := list(ctx); err == nil { // else go.mod is broken, say
 			s = next
 		}

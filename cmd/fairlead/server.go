@@ -29,12 +29,13 @@ type options struct {
 // file returns the configuration file to read.
 func (o *options) file() string { return cmp.Or(o.config, "fairlead.yaml") }
 
-// An operator does what send, receive and ping ask for: a running host, or this
+// An operator does what send, receive, ping and queue ask for: a running host, or this
 // process.
 type operator interface {
 	Ping(ctx context.Context, connection string) (time.Duration, error)
 	Send(ctx context.Context, binding string, m admin.Message) (string, error)
 	Receive(ctx context.Context, connection, destination string, count int, f func(admin.Message) error) error
+	admin.QueueViewer
 }
 
 // operator returns the running host if there is one, else one in this process
@@ -55,7 +56,8 @@ func (o *options) client(ctx context.Context) *admin.Client {
 	if !ok {
 		return nil
 	}
-	c := &admin.Client{URL: f.URL, Token: cmp.Or(o.token, f.Token)}
+	c := f.Client()
+	c.Token = cmp.Or(o.token, c.Token)
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	if _, err := c.Status(ctx); err != nil {

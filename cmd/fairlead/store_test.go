@@ -30,7 +30,7 @@ func TestStoreScripts(t *testing.T) {
 		env.Setenv("STORE_URL", services.Postgres(t))
 		return setup(env)
 	}
-	p.Cmds["bury"], p.Cmds["untildead"], p.Cmds["stoppedright"], p.Cmds["kept"] = bury, untilDead, stoppedRight, kept
+	p.Cmds["bury"], p.Cmds["untildead"], p.Cmds["stoppedright"], p.Cmds["kept"], p.Cmds["token"] = bury, untilDead, stoppedRight, kept, useToken
 	testscript.Run(t, p)
 }
 
@@ -146,4 +146,12 @@ func kept(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%d are dead and %d were replayed, and there were %s", dead, parked, args[0])
 		}
 	}
+}
+
+// useToken makes the commands that follow use the token in a file: token FILE.
+func useToken(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: token FILE")
+	}
+	ts.Setenv("FAIRLEAD_TOKEN", strings.TrimSpace(ts.ReadFile(args[0])))
 }

@@ -139,7 +139,7 @@ func showTopic(w io.Writer, topic admin.Topic, now time.Time) error {
 		return err
 	}
 	fmt.Fprintln(w)
-	t := newTable(w, "SUBSCRIPTION", "SERVED", "DEPTH", "IN FLIGHT", "RETRYING", "OLDEST", "SINCE")
+	t := newTable(w, "SUBSCRIPTION", "SERVED", "DEPTH", "IN FLIGHT", "RETRYING", "OLDEST", "SINCE", "LAST ERROR")
 	for _, s := range topic.Subscriptions {
 		name, served := s.Name, "no"
 		if name == "" {
@@ -148,7 +148,7 @@ func showTopic(w io.Writer, topic admin.Topic, now time.Time) error {
 		if s.Served {
 			served = "yes"
 		}
-		t.row(name, served, strconv.Itoa(s.Depth), strconv.Itoa(s.InFlight), strconv.Itoa(s.Retrying), agoIf(s.Oldest, now), ago(s.Created, now))
+		t.row(name, served, strconv.Itoa(s.Depth), strconv.Itoa(s.InFlight), strconv.Itoa(s.Retrying), agoIf(s.Oldest, now), ago(s.Created, now), brief(s.Error, errorWidth))
 	}
 	return t.end()
 }

@@ -15,11 +15,15 @@ import (
 // has no more: brokers do not say so.
 const browseQuiet = 500 * time.Millisecond
 
+// browseCredit is how many copies may be on their way: what is skipped is not to
+// fill the memory.
+const browseCredit = 100
+
 // Browse implements [connections.Browser], by a link that asks for copies. What
 // was browsed has no delivery counted and may be received by others meanwhile.
-func (c *conn) Browse(ctx context.Context, source any, limit int) ([]connections.Message, error) {
+func (c *conn) Browse(ctx context.Context, source any, skip, limit int) ([]connections.Message, error) {
 	s := source.(*Source)
-	messages, err := c.browse(ctx, s, limit)
+	messages, err := c.browse(ctx, s, skip, limit)
 	if err != nil {
 		name, _ := s.Address()
 		return nil, fmt.Errorf("browse %s over %s: %w", name, c.dialer.name, err)
@@ -27,7 +31,7 @@ func (c *conn) Browse(ctx context.Context, source any, limit int) ([]connections
 	return messages, nil
 }
 
-func (c *conn) browse(ctx context.Context, s *Source, limit int) ([]connections.Message, error) {
+func (c *conn) browse(ctx context.Context, s *Source, skip, limit int) ([]connections.Message, error) {
 	if s.Queue == "" || s.Dynamic {
 		return nil, &connections.SettingError{Field: "queue", Want: "the name of a queue: nothing else holds messages"}
 	}
@@ -53,10 +57,7 @@ func (c *conn) browse(ctx context.Context, s *Source, limit int) ([]connections.
 	if s.Selector != "" && link.LinkSourceFilterValue(selectorFilter) == nil {
 		return nil, errNoSelectors
 	}
-	if err := link.IssueCredit(uint32(limit)); err != nil {
-		return nil, err
-	}
-	messages, err := copies(ctx, link, limit)
+	messages, err := copies(ctx, link, skip, limit)
 	closing, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	_ = link.Close(closing) // or the session ends it
@@ -64,15 +65,21 @@ func (c *conn) browse(ctx context.Context, s *Source, limit int) ([]connections.
 }
 
 // copies takes what comes, unsettled: a copy needs no outcome.
-func copies(ctx context.Context, link *amqp.Receiver, limit int) ([]connections.Message, error) {
+func copies(ctx context.Context, link *amqp.Receiver, skip, limit int) ([]connections.Message, error) {
 	var messages []connections.Message
-	for len(messages) < limit {
+	for n := range skip + limit {
+		if n%browseCredit == 0 {
+			if err := link.IssueCredit(uint32(min(browseCredit, skip+limit-n))); err != nil {
+				return nil, using(err)
+			}
+		}
 		wait, cancel := context.WithTimeout(ctx, browseQuiet)
 		m, err := link.Receive(wait, nil)
 		cancel()
 		switch {
-		case err == nil:
+		case err == nil && n >= skip:
 			messages = append(messages, decode(m).Message)
+		case err == nil:
 		case ctx.Err() != nil:
 			return nil, ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):

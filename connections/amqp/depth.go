@@ -5,15 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/Azure/go-amqp"
 
 	"github.com/fairlead/fairlead/connections"
 )
 
-// Depth implements [connections.Gauge] on Artemis, for users who may manage it
-// (the permission "manage" on the address activemq.management). On other brokers
-// the error is [errors.ErrUnsupported].
+// Depth implements [connections.Gauge]. It asks Artemis, for users who may manage
+// it (the permission "manage" on the address activemq.management), Classic, if it has
+// the statisticsBrokerPlugin, and Broker-J. On other brokers the error is
+// [errors.ErrUnsupported].
 func (c *conn) Depth(ctx context.Context, source any) (int, error) {
 	s := source.(*Source)
 	depth, err := c.depth(ctx, s)
@@ -25,60 +28,152 @@ func (c *conn) Depth(ctx context.Context, source any) (int, error) {
 }
 
 func (c *conn) depth(ctx context.Context, s *Source) (int, error) {
+	var ask func(context.Context, *manager, string) (int, error)
 	switch {
-	case !isArtemis(c.client):
-		return 0, fmt.Errorf("%w: the broker does not tell", errors.ErrUnsupported)
 	case s.Queue == "" || s.Dynamic:
 		return 0, &connections.SettingError{Field: "queue", Want: "the name of a queue: nothing else holds messages"}
+	case isArtemis(c.client):
+		ask = artemisDepth
+	case isClassic(c.client):
+		ask = classicDepth
+	case isBrokerJ(c.client):
+		ask = brokerJDepth
+	default:
+		return 0, fmt.Errorf("%w: the broker does not tell by AMQP", errors.ErrUnsupported)
 	}
 	session, err := c.client.NewSession(ctx, nil)
 	if err != nil {
 		return 0, opening(err)
 	}
 	defer closeSession(session)
-	answer, err := askArtemis(ctx, session, "queue."+s.Queue, "messageCount")
+	answers, err := session.NewReceiver(ctx, "", &amqp.ReceiverOptions{DynamicAddress: true})
 	if err != nil {
-		return 0, err
+		return 0, opening(err)
+	}
+	return ask(ctx, &manager{session, answers}, s.Queue)
+}
+
+// A manager asks a broker about itself.
+type manager struct {
+	session *amqp.Session
+	answers *amqp.Receiver
+}
+
+// ask sends a question to a node, or to where it says if node is empty, and
+// returns the first answer.
+func (m *manager) ask(ctx context.Context, node string, question *amqp.Message) (*amqp.Message, error) {
+	questions, err := m.session.NewSender(ctx, node, nil)
+	if err != nil {
+		return nil, opening(err)
+	}
+	if question.Properties == nil {
+		question.Properties = new(amqp.MessageProperties)
+	}
+	question.Properties.ReplyTo = new(m.answers.Address())
+	if err := questions.Send(ctx, question, nil); err != nil {
+		_, said := words(err)
+		return nil, said
+	}
+	answer, err := m.answers.Receive(ctx, nil)
+	if err != nil {
+		return nil, using(err)
+	}
+	return answer, using(m.answers.AcceptMessage(ctx, answer))
+}
+
+// artemisDepth asks for an attribute of the queue, which comes in a list of JSON.
+func artemisDepth(ctx context.Context, m *manager, queue string) (int, error) {
+	answer, err := m.ask(ctx, "activemq.management", &amqp.Message{
+		Value:                 "",
+		ApplicationProperties: map[string]any{"_AMQ_ResourceName": "queue." + queue, "_AMQ_Attribute": "messageCount"},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("ask activemq.management, which needs the permission manage: %w", err)
+	}
+	value, _ := answer.Value.(string)
+	if answer.ApplicationProperties["_AMQ_OperationSucceeded"] != true {
+		return 0, fmt.Errorf("the broker does not tell: %.200s", value)
 	}
 	var depth []int
-	if err := json.Unmarshal([]byte(answer), &depth); err != nil || len(depth) != 1 {
-		return 0, fmt.Errorf("found %.100q, expected a number", answer)
+	if err := json.Unmarshal([]byte(value), &depth); err != nil || len(depth) != 1 {
+		return 0, fmt.Errorf("found %.100q, expected a number", value)
 	}
 	return depth[0], nil
 }
 
-// askArtemis returns the value of an attribute of one of the broker's parts, in
-// a list of JSON.
-func askArtemis(ctx context.Context, session *amqp.Session, part, attribute string) (string, error) {
-	answers, err := session.NewReceiver(ctx, "", &amqp.ReceiverOptions{DynamicAddress: true})
+// Queues of Classic's statisticsBrokerPlugin: it answers what is sent there, and
+// without it they are queues like others.
+const (
+	classicBroker = "queue://ActiveMQ.Statistics.Broker"
+	classicQueue  = "queue://ActiveMQ.Statistics.Destination."
+	classicEnd    = "ActiveMQ.Statistics.Destination.List.End.With.Null" // an empty answer is the last
+)
+
+// classicWait is how long Classic has to answer; then it has no plugin.
+const classicWait = 3 * time.Second
+
+// classicDepth first asks what names no queue, so that a broker without the plugin
+// does not make a queue for each that it is asked about.
+func classicDepth(ctx context.Context, m *manager, queue string) (int, error) {
+	if strings.ContainsAny(queue, "*>,") {
+		return 0, &connections.SettingError{Field: "queue", Want: "the name of one queue, without * and > and commas"}
+	}
+	wait, cancel := context.WithTimeout(ctx, classicWait)
+	defer cancel()
+	if _, err := m.ask(wait, "", classicQuestion(classicBroker)); err != nil {
+		if ctx.Err() == nil && wait.Err() != nil {
+			return 0, fmt.Errorf("%w: the broker does not tell without its statisticsBrokerPlugin", errors.ErrUnsupported)
+		}
+		return 0, err
+	}
+	answer, err := m.ask(ctx, "", classicQuestion(classicQueue+strings.TrimPrefix(queue, queuePrefix)+classicEnd))
 	if err != nil {
-		return "", opening(err)
+		return 0, err
 	}
-	questions, err := session.NewSender(ctx, "activemq.management", nil)
+	numbers, _ := answer.Value.(map[string]any)
+	if len(numbers) == 0 {
+		return 0, errNoQueue
+	}
+	return number(numbers["size"])
+}
+
+func classicQuestion(to string) *amqp.Message {
+	return &amqp.Message{Header: &amqp.MessageHeader{TTL: classicWait, Priority: defaultPriority}, Properties: &amqp.MessageProperties{To: &to}, Value: ""}
+}
+
+// brokerJDepth asks the management node of the virtual host.
+func brokerJDepth(ctx context.Context, m *manager, queue string) (int, error) {
+	answer, err := m.ask(ctx, "$management", &amqp.Message{
+		Value: "",
+		ApplicationProperties: map[string]any{
+			"operation": "getStatistics", "type": "org.apache.qpid.Queue", "index": "object-path", "key": queue,
+			"statistics": `["queueDepthMessages"]`,
+		},
+	})
 	if err != nil {
-		return "", opening(err)
+		return 0, err
 	}
-	question := &amqp.Message{
-		Value:                 "",
-		Properties:            &amqp.MessageProperties{ReplyTo: new(answers.Address())},
-		ApplicationProperties: map[string]any{"_AMQ_ResourceName": part, "_AMQ_Attribute": attribute},
+	switch status, _ := number(answer.ApplicationProperties["statusCode"]); {
+	case status == 404:
+		return 0, errNoQueue
+	case status < 200 || status > 299:
+		return 0, fmt.Errorf("the broker does not tell: %d %.200v", status, answer.ApplicationProperties["statusDescription"])
 	}
-	if err := questions.Send(ctx, question, nil); err != nil {
-		_, said := words(err)
-		return "", said
+	numbers, _ := answer.Value.(map[string]any)
+	return number(numbers["queueDepthMessages"])
+}
+
+var errNoQueue = errors.New("there is no such queue")
+
+// number returns what a broker counts.
+func number(v any) (int, error) {
+	switch v := v.(type) {
+	case int64:
+		return int(v), nil
+	case int32:
+		return int(v), nil
 	}
-	m, err := answers.Receive(ctx, nil)
-	if err != nil {
-		return "", using(err)
-	}
-	if err := answers.AcceptMessage(ctx, m); err != nil {
-		return "", using(err)
-	}
-	value, _ := m.Value.(string)
-	if m.ApplicationProperties["_AMQ_OperationSucceeded"] != true {
-		return "", fmt.Errorf("the broker does not tell: %.200s", value)
-	}
-	return value, nil
+	return 0, fmt.Errorf("found %T, expected a number", v)
 }
 
 var _ connections.Gauge = (*conn)(nil)

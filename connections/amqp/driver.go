@@ -45,6 +45,8 @@ func Driver() connections.Driver {
 	queues := new(dynamicQueues)
 	return connections.Driver{
 		Fake:       fake,
+		Pack:       pack,
+		Unpack:     unpack,
 		Connection: func() any { return new(Connection) },
 		Source:     func() any { return new(Source) },
 		Target:     func() any { return new(Target) },

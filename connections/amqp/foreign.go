@@ -79,8 +79,14 @@ func (p *present) opaque(v []byte) {
 func (p *present) section(v []byte) {
 	n := 1 + length(v[1:])
 	p.out = append(p.out, v[:n]...)
-	body := v[n-1] == valueSection || v[n-1] == sequenceSection
-	p.value(v[n:], !body)
+	switch v[n-1] {
+	case headerSection, propertiesSection: // go-amqp knows the type of each of their fields
+		p.out = append(p.out, v[n:]...)
+	case valueSection, sequenceSection:
+		p.value(v[n:], false)
+	default:
+		p.value(v[n:], true)
+	}
 }
 
 // parts appends a list or a map with that constructor. The keys of a section are

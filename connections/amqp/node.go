@@ -77,6 +77,11 @@ func isArtemis(client *amqp.Conn) bool {
 
 func isClassic(client *amqp.Conn) bool { return client.Properties()["product"] == "ActiveMQ" }
 
+func isBrokerJ(client *amqp.Conn) bool {
+	product, _ := client.Properties()["product"].(string)
+	return strings.Contains(product, "Qpid Broker-J")
+}
+
 // isQueue asks Artemis whether a queue of that name can be received from; it
 // says illegal-state if the name is a topic's. The link gets no credit.
 func isQueue(ctx context.Context, session *amqp.Session, name string) bool {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/connections"
@@ -168,6 +170,9 @@ func (s *Source) check(c *Connection) error {
 	if (s.Queue == "") == (s.Topic == "") {
 		wrong("queue", "either queue or topic")
 	}
+	if strings.HasPrefix(s.Queue, dynamicPrefix) {
+		errs = append(errs, dynamicNowhere("queue", s.Queue))
+	}
 	if s.Dynamic && s.Queue == "" {
 		wrong("dynamic", "a queue, too: the name that it has here")
 	}
@@ -188,11 +193,27 @@ func (t *Target) check() error {
 	if t.Queue != "" && t.Topic != "" {
 		errs = append(errs, &connections.SettingError{Field: "queue", Want: "at most one of queue and topic"})
 	}
+	if strings.HasPrefix(t.Queue, dynamicPrefix) {
+		errs = append(errs, dynamicNowhere("queue", t.Queue))
+	}
 	if !knownKind(t.JMS) {
 		errs = append(errs, &connections.SettingError{Field: "jms", Found: t.JMS, Want: "map, stream or object"})
 	}
 	return errors.Join(errs...)
 }
+
+// dynamicNowhere is the error of a dynamic queue where nobody could find it.
+func dynamicNowhere(field, found string) error {
+	return &connections.SettingError{Field: field, Found: strconv.Quote(found), Want: "the name of a queue: dynamic:NAME has a meaning only as the replyTo of a binding"}
+}
+
+// AnsweredAt implements [connections.Answered].
+func (t *Target) AnsweredAt() (queue string, ok bool) {
+	return strings.CutPrefix(t.ReplyTo, dynamicPrefix)
+}
+
+// IsTemporary implements [connections.Temporary].
+func (s *Source) IsTemporary() bool { return s.Dynamic }
 
 // Durable implements [connections.Durable].
 func (s *Source) Durable() (subscription, terms string) {
@@ -203,4 +224,6 @@ var (
 	_ connections.Addressed = (*Source)(nil)
 	_ connections.Durable   = (*Source)(nil)
 	_ connections.Addressed = (*Target)(nil)
+	_ connections.Answered  = (*Target)(nil)
+	_ connections.Temporary = (*Source)(nil)
 )

@@ -11,7 +11,7 @@ import (
 
 // Browse implements [connections.Browser]. A message that cannot be understood
 // is there with its bytes.
-func (c *conn) Browse(ctx context.Context, source any, limit int) ([]connections.Message, error) {
+func (c *conn) Browse(ctx context.Context, source any, skip, limit int) ([]connections.Message, error) {
 	from, err := sourceAddress(source.(*Source))
 	if err != nil {
 		return nil, err
@@ -26,13 +26,13 @@ func (c *conn) Browse(ctx context.Context, source any, limit int) ([]connections
 		return nil, opened(err)
 	}
 	return run(ctx, h, func() ([]connections.Message, error) {
-		found, err := browse(o, limit)
+		found, err := browse(o, skip, limit)
 		return found, errors.Join(err, o.close())
 	})
 }
 
-// browse reads the first messages of an open queue.
-func browse(o object, limit int) ([]connections.Message, error) {
+// browse reads messages of an open queue after the first skip ones.
+func browse(o object, skip, limit int) ([]connections.Message, error) {
 	const options = mqi.MQGMO_FAIL_IF_QUIESCING | mqi.MQGMO_PROPERTIES_FORCE_MQRFH2
 	var found []connections.Message
 	buf, next := make([]byte, firstBuffer), mqi.MQGMO_BROWSE_FIRST
@@ -49,9 +49,13 @@ func browse(o object, limit int) ([]connections.Message, error) {
 		if err := done(err); err != nil {
 			return found, err
 		}
+		next = mqi.MQGMO_BROWSE_NEXT
+		if skip > 0 {
+			skip--
+			continue
+		}
 		m, _ := (&Message{MD: md, Data: bytes.Clone(buf[:n])}).decode(new(slab)) // why it cannot be understood is said when it is received
 		found = append(found, m)
-		next = mqi.MQGMO_BROWSE_NEXT
 	}
 	return found, nil
 }

@@ -3,7 +3,6 @@ package mq
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -40,7 +39,8 @@ func (n *Message) describe(m *connections.Message) {
 	if md.ReplyToQ != "" {
 		m.ReplyTo = address{queue: md.ReplyToQ, manager: md.ReplyToQMgr}.uri()
 	}
-	m.Priority = new(int(md.Priority))
+	n.usual.priority = int(md.Priority)
+	m.Priority = &n.usual.priority
 	m.Key = md.GroupID.String()
 	m.Time = md.PutAt()
 	if md.Expiry > 0 {
@@ -64,14 +64,11 @@ func (n *Message) read(m *connections.Message) error {
 		if h.Format != rfh2.FormatRFH2 {
 			continue
 		}
-		header, err := rfh2.Decode(h)
-		if err != nil {
-			return err
-		}
 		if n.Folders == nil {
-			n.Folders = header.Folders
-		} else {
-			n.Folders = append(n.Folders, header.Folders...)
+			n.Folders = n.usual.folders[:0]
+		}
+		if n.Folders, err = rfh2.AppendFolders(n.Folders, h); err != nil {
+			return err
 		}
 	}
 	null, err := n.readFolders(m)
@@ -86,27 +83,24 @@ func (n *Message) read(m *connections.Message) error {
 // the body is null.
 func (n *Message) readFolders(m *connections.Message) (null bool, err error) {
 	m.Header = make(map[string]any)
-	var some [12]rfh2.Property // most folders have fewer
+	n.user = n.usual.user[:0]
+	var some [12]rfh2.PropertyText // most folders have fewer
 	for _, f := range n.Folders {
-		switch f.Name {
-		case folderMCD, folderJMS, folderUSR:
-		default:
-			if err := f.Check(); err != nil {
-				return false, err
-			}
-			continue
-		}
-		properties, err := f.AppendProperties(some[:0])
-		if err != nil {
-			return false, err
-		}
+		var texts []rfh2.PropertyText
 		switch f.Name {
 		case folderMCD:
-			null = n.readMCD(m, properties)
+			texts, err = f.AppendTexts(some[:0])
+			null = n.readMCD(m, texts)
 		case folderJMS:
-			n.readJMS(m, properties)
+			texts, err = f.AppendTexts(some[:0])
+			n.readJMS(m, texts)
 		case folderUSR:
-			n.user = append(n.user, properties...)
+			n.user, err = f.AppendProperties(n.user)
+		default:
+			err = f.Check()
+		}
+		if err != nil {
+			return false, err
 		}
 	}
 	n.readUser(m)
@@ -144,41 +138,32 @@ func isContentType(name string) bool {
 	return false
 }
 
-// textOf returns the text of a property that means text, whatever its type.
-func textOf(v any) string {
-	if text, ok := v.(string); ok {
-		return text
-	}
-	return fmt.Sprint(v)
-}
-
-func (n *Message) readMCD(m *connections.Message, properties []rfh2.Property) (null bool) {
+func (n *Message) readMCD(m *connections.Message, properties []rfh2.PropertyText) (null bool) {
 	for _, p := range properties {
-		text := textOf(p.Value)
 		switch {
 		case p.Name == mcdBody:
-			null = p.Value == nil
-		case p.Value == nil:
+			null = p.Null
+		case p.Null:
 		case p.Name == mcdType:
-			n.kind = kind(text)
+			n.kind = kind(p.Value)
 			switch n.kind {
 			case kindMap, kindStream, kindObject:
-				m.Header[headerKind] = text
+				m.Header[headerKind] = p.Value
 			}
-		case folderMCD+"."+p.Name == headerType:
-			m.Header[headerType] = text
+		case p.Name == mcdJMSType:
+			m.Header[headerType] = p.Value
 		}
 	}
 	return null
 }
 
 // readJMS reads the JMS headers. What is no number where one belongs is left out.
-func (n *Message) readJMS(m *connections.Message, properties []rfh2.Property) {
+func (n *Message) readJMS(m *connections.Message, properties []rfh2.PropertyText) {
 	for _, p := range properties {
-		if p.Value == nil {
+		if p.Null {
 			continue
 		}
-		text := textOf(p.Value)
+		text := p.Value
 		switch p.Name {
 		case "Cid":
 			m.CorrelationID = text
@@ -199,7 +184,7 @@ func readNumber(m *connections.Message, name string, n int64) {
 	case name == "Seq":
 		m.Header[headerOrder] = int32(n)
 	case name == "Pri":
-		m.Priority = new(int(n))
+		*m.Priority = int(n)
 	case n > 0:
 		m.Time = time.UnixMilli(n).UTC()
 	}

@@ -2,7 +2,6 @@ package mq
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -151,24 +150,21 @@ func newBody(m *connections.Message) (body, error) {
 
 // header returns the MQRFH2 of m.
 func (e *encoder) header(m *connections.Message, from *Message, b body, md *mqi.MD, now time.Time) (*rfh2.RFH2, error) {
-	header := &rfh2.RFH2{Next: b.layout, Folders: make([]rfh2.Folder, 0, 3)}
-	add := func(name string, properties []rfh2.Property) error {
-		if len(properties) == 0 {
-			return nil
-		}
-		f, err := rfh2.NewFolder(name, properties)
-		header.Folders = append(header.Folders, f)
-		return err
-	}
 	user, err := e.userFolder(m, from)
 	if err != nil {
 		return nil, err
 	}
-	err = errors.Join(
-		add(folderMCD, mcdFolder(m, from, b)),
-		add(folderJMS, e.jmsFolder(m, from, md, now)),
-		add(folderUSR, user),
-	)
+	header := &rfh2.RFH2{Next: b.layout, Folders: make([]rfh2.Folder, 2, 3)}
+	var room [10]rfh2.PropertyText // for all that folder jms may have
+	header.Folders[0], err = rfh2.NewFolder(folderMCD, mcdFolder(m, from, b))
+	if err == nil {
+		header.Folders[1], err = rfh2.NewTextFolder(folderJMS, e.appendJMS(room[:0], m, from, md, now))
+	}
+	if err == nil && len(user) > 0 {
+		var f rfh2.Folder
+		f, err = rfh2.NewFolder(folderUSR, user)
+		header.Folders = append(header.Folders, f)
+	}
 	if from != nil {
 		for _, f := range from.Folders {
 			if f.Name != folderMCD && f.Name != folderJMS && f.Name != folderUSR {
@@ -204,12 +200,12 @@ func mcdFolder(m *connections.Message, from *Message, b body) []rfh2.Property {
 	return properties
 }
 
-// jmsFolder has the JMS headers. Numbers stand there as text.
-func (e *encoder) jmsFolder(m *connections.Message, from *Message, md *mqi.MD, now time.Time) []rfh2.Property {
-	properties := make([]rfh2.Property, 0, 8)
+// appendJMS appends the JMS headers, which are folder jms. Numbers stand there as
+// text.
+func (e *encoder) appendJMS(dst []rfh2.PropertyText, m *connections.Message, from *Message, md *mqi.MD, now time.Time) []rfh2.PropertyText {
 	add := func(name, text string) {
 		if text != "" && rfh2.IsText(text) { // what XML cannot hold, the descriptor has
-			properties = append(properties, rfh2.Property{Name: name, Value: text})
+			dst = append(dst, rfh2.PropertyText{Name: name, Value: text})
 		}
 	}
 	number := func(name string, n int64) { add(name, strconv.FormatInt(n, 10)) }
@@ -230,7 +226,7 @@ func (e *encoder) jmsFolder(m *connections.Message, from *Message, md *mqi.MD, n
 		number("Seq", int64(md.MsgSeqNumber))
 	}
 	number("Dlv", int64(1+min(1, md.Persistence)))
-	return properties
+	return dst
 }
 
 // defaultPriority is that of JMS.

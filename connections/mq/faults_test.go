@@ -264,13 +264,16 @@ func TestBrowse(t *testing.T) {
 		send(t, b.sender(t, target(queue)), "a", strings.Repeat("b", 2*firstBuffer), "c")
 		conn := b.dial(t)
 		for range 2 {
-			found, err := conn.(connections.Browser).Browse(t.Context(), source(queue), 2)
+			found, err := conn.(connections.Browser).Browse(t.Context(), source(queue), 0, 2)
 			if err != nil || len(found) != 2 || string(found[0].Body) != "a" || len(found[1].Body) != 2*firstBuffer {
 				t.Fatalf("got %d messages, %v; want the first two", len(found), err)
 			}
 		}
-		if found, err := conn.(connections.Browser).Browse(t.Context(), source(queue), 10); err != nil || len(found) != 3 {
+		if found, err := conn.(connections.Browser).Browse(t.Context(), source(queue), 0, 10); err != nil || len(found) != 3 {
 			t.Errorf("got %d messages, %v; want all three", len(found), err)
+		}
+		if found, err := conn.(connections.Browser).Browse(t.Context(), source(queue), 2, 10); err != nil || len(found) != 1 || string(found[0].Body) != "c" {
+			t.Errorf("got %d messages, %v; want the one after the first two", len(found), err)
 		}
 		if n, err := conn.(connections.Gauge).Depth(t.Context(), source(queue)); n != 3 || err != nil {
 			t.Errorf("got depth %d, %v; want 3", n, err)

@@ -119,11 +119,15 @@ func (h *handle) take(ctx context.Context) error {
 		return err
 	}
 	select {
-	case h.turn <- struct{}{}:
-	case <-h.gone:
-		return h.why
-	case <-ctx.Done():
-		return ctx.Err()
+	case h.turn <- struct{}{}: // most often nobody has it, and to ask all three takes longer
+	default:
+		select {
+		case h.turn <- struct{}{}:
+		case <-h.gone:
+			return h.why
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	if err := h.lost(); err != nil {
 		<-h.turn

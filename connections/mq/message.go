@@ -20,6 +20,16 @@ type Message struct {
 	body   []byte          // the body as it was handed over; not to be changed
 	user   []rfh2.Property // of folder usr
 	unread bool            // headers or body cannot be understood
+
+	usual usual
+}
+
+// usual is room for what most messages have, so that it need not be allocated
+// piece by piece.
+type usual struct {
+	folders  [4]rfh2.Folder
+	user     [2]rfh2.Property
+	priority int
 }
 
 // A kind is the JMS type of a message, as folder mcd names it.
@@ -40,15 +50,16 @@ const (
 	folderJMS = "jms"
 	folderUSR = "usr"
 
-	mcdType = "Msd"
-	mcdBody = "msgbody"
+	mcdType    = "Msd"
+	mcdBody    = "msgbody"
+	mcdJMSType = "Type"
 )
 
 // Headers that are no properties of the sender's own. A message that is sent
 // with them has that JMS type (jms_map, jms_stream, jms_object) or JMSType.
 const (
 	headerKind  = folderMCD + "." + mcdType
-	headerType  = folderMCD + ".Type" // JMSType
+	headerType  = folderMCD + "." + mcdJMSType
 	headerOrder = "JMSXGroupSeq"
 )
 

@@ -70,7 +70,7 @@ func (r *reader) inapplicable(n *node, why string, keys ...string) {
 
 // checkChannel checks a trigger for HTTP requests.
 func (r *reader) checkChannel(c *Config, n *node, t *Channel) {
-	r.inapplicable(n, "an http trigger makes one attempt and answers its caller", "concurrency", "prefetch", "ordered", "retry", "deadLetter", "replyTo", "eventId", "autoAccept")
+	r.inapplicable(n, "an http trigger makes one attempt and answers its caller", "concurrency", "prefetch", "ordered", "retry", "deadLetter", "replyTo", "reply", "eventId", "autoAccept")
 	r.checkRoute(n.get("http"), t.Route)
 	r.checkAdmission(c, n.get("security"), t.Security)
 	rate := n.get("rate")
@@ -166,7 +166,7 @@ func register(mux *http.ServeMux, route string) (err error) {
 
 // checkSchedule checks a trigger that time starts.
 func (r *reader) checkSchedule(n *node, s *Schedule) {
-	r.inapplicable(n, "a schedule trigger runs once at a time and has nobody to answer", "concurrency", "prefetch", "ordered", "replyTo", "eventId", "format", "autoAccept")
+	r.inapplicable(n, "a schedule trigger runs once at a time and has nobody to answer", "concurrency", "prefetch", "ordered", "replyTo", "reply", "eventId", "format", "autoAccept")
 	cron, every, zone := n.get("schedule"), n.get("every"), n.get("timeZone")
 	if cron != nil && every != nil {
 		r.at(every, "every beside schedule", "one of them")

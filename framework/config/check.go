@@ -18,9 +18,7 @@ func (r *reader) check(c *Config) {
 		r.at(n, n.describe(), "1")
 	}
 	r.checkHTTP(c)
-	if n := r.root.get("admin").get("listen"); r.ok(n) && c.Admin.Listen != "off" {
-		r.checkListen(n, "off or HOST:PORT, such as 127.0.0.1:8183")
-	}
+	r.checkAdmin(c)
 	if n := r.root.get("metrics").get("listen"); r.ok(n) {
 		r.checkListen(n, "HOST:PORT, such as 127.0.0.1:9090")
 	}
@@ -43,7 +41,7 @@ func (r *reader) check(c *Config) {
 		r.checkBinding(c, n, c.Bindings[n.key])
 	}
 	for _, n := range r.root.get("functions").named() {
-		if r.noFunction(n.key) {
+		if n.from == nil && r.noFunction(n.key) {
 			r.atKey(n, strconv.Quote(n.key), r.functionsThereAre(n.key))
 		}
 		if p := n.get("concurrency"); r.ok(p) && c.Functions[n.key].Concurrency < 1 {
@@ -103,6 +101,27 @@ func (r *reader) checkHTTP(c *Config) {
 	}
 }
 
+// checkAdmin finds what would let passwords and tokens be read on their way.
+func (r *reader) checkAdmin(c *Config) {
+	n := r.root.get("admin")
+	if l := n.get("listen"); r.ok(l) && c.Admin.Listen != "off" {
+		r.checkListen(l, "off or HOST:PORT, such as 127.0.0.1:8183")
+		if r.ok(l) && c.Admin.TLS == nil && !isLoopback(c.Admin.Listen) {
+			r.at(l, l.describe()+" without admin.tls", "an address of this machine alone, such as 127.0.0.1:8183, or admin: {tls: {cert, key}} beside it")
+		}
+	}
+	if i := n.get("oidc").get("issuer"); r.ok(i) && !Fetchable(c.Admin.OIDC.Issuer) {
+		r.at(i, i.describe(), "a URL that begins with https://, or http:// on this machine")
+	}
+}
+
+// isLoopback reports whether only this machine can reach an address.
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
 func (r *reader) checkListen(n *node, want string) {
 	const bits = 16
 	_, port, err := net.SplitHostPort(n.text)
@@ -114,9 +133,10 @@ func (r *reader) checkListen(n *node, want string) {
 	}
 }
 
-// checkFunction checks that n, which may be nil, names a function that exists.
+// checkFunction checks that n, which may be nil, names a function that exists. An
+// object of the store may wait for one.
 func (r *reader) checkFunction(n *node) {
-	if r.ok(n) && r.noFunction(n.text) {
+	if r.ok(n) && n.origin() == nil && r.noFunction(n.text) {
 		r.at(n, n.describe(), r.functionsThereAre(n.text))
 	}
 }
@@ -143,7 +163,8 @@ func (r *reader) checkReference(n *node, section string) {
 }
 
 func (r *reader) checkConnection(n *node, c Connection) {
-	if driver, ok := r.driver(n); ok && !r.failed[n] && driver.Open != nil {
+	r.completePassword(n, c)
+	if driver, ok := r.driver(n); ok && !r.failed[n] && !r.unknown[n] && driver.Open != nil {
 		if _, err := driver.Open(n.key, c.Settings); !errors.Is(err, connections.ErrNotBuilt) {
 			r.refused(n, err)
 		}

@@ -32,7 +32,7 @@ type Config struct {
 	Grace       time.Duration         `yaml:"grace,omitempty" doc:"how long stopping waits for what is in hand; default 25s"`
 	Store       Store                 `yaml:"store,omitempty" enum:"none" doc:"the Postgres that keeps what is published; none: no store"`
 	HTTP        HTTP                  `yaml:"http,omitempty" doc:"where functions are served by HTTP"`
-	Admin       Admin                 `yaml:"admin,omitempty" doc:"where the management API listens"`
+	Admin       Admin                 `yaml:"admin,omitempty" doc:"where the management API and the dashboard listen, and who is let in"`
 	Metrics     Metrics               `yaml:"metrics,omitempty" doc:"where counters are served for Prometheus alone"`
 	Security    map[string]Security   `yaml:"security,omitempty" doc:"ways to recognise who calls by HTTP, by name"`
 	Connections map[string]Connection `yaml:"connections,omitempty" doc:"brokers, by name"`
@@ -45,9 +45,17 @@ type Config struct {
 	// at its folder. Empty for a document that was not a file.
 	File string `yaml:"-"`
 
-	literals []string // see Literals
-	files    []string // see Files
-	root     *node    // as it was written, for Export; nil for an empty document
+	// Waiting are triggers that this program cannot run yet, and which are not
+	// among Triggers.
+	Waiting map[string]Waiting `yaml:"-"`
+
+	literals    []string            // see Literals
+	files       []string            // see Files
+	shadowed    []string            // see Shadowed
+	locked      map[string]string   // see Locked
+	secretUsers map[string][]string // see SecretUsers
+	root        *node               // as it was written, for Export; nil for an empty document
+	verbatim    bool                // Export writes secrets as they are
 }
 
 // Files returns the paths of the files that ${file:PATH} references in the
@@ -86,7 +94,7 @@ type HTTP struct {
 	TLS      *HTTPTLS `yaml:"tls,omitempty" doc:"certificate to serve HTTPS with; default: plain HTTP"`
 }
 
-// HTTPTLS is what functions are served by HTTPS with.
+// HTTPTLS is what HTTPS is served with.
 type HTTPTLS struct {
 	Cert string `yaml:"cert" path:"true" doc:"file with the certificate and its chain, PEM"`
 	Key  string `yaml:"key" path:"true" doc:"file with the certificate's key, PEM"`
@@ -97,9 +105,31 @@ type Metrics struct {
 	Listen string `yaml:"listen,omitempty" doc:"address that serves GET /metrics alone, without a token; default: the management API only, with its token"`
 }
 
-// Admin says where the management API listens.
+// Admin says where the management API and the dashboard listen, and who else than
+// accounts and tokens of the store is let in.
 type Admin struct {
-	Listen string `yaml:"listen,omitempty" doc:"address, or off; default 127.0.0.1:8183, or the next free port"`
+	Listen string   `yaml:"listen,omitempty" doc:"address, or off; default 127.0.0.1:8183, or the next free port. Other machines can reach it only with tls"`
+	TLS    *HTTPTLS `yaml:"tls,omitempty" doc:"certificate to serve HTTPS with; default: plain HTTP, on this machine alone"`
+	OIDC   *OIDC    `yaml:"oidc,omitempty" doc:"OpenID provider that people may sign in with; default: none"`
+}
+
+// An OIDC is an OpenID provider, and the roles of those whom it knows. Its
+// redirect URI for this host is https://HOST/signin/oidc/callback.
+type OIDC struct {
+	Issuer       string    `yaml:"issuer" doc:"URL of the provider, https unless it is on this machine"`
+	ClientID     string    `yaml:"clientId" doc:"what the provider calls this host"`
+	ClientSecret string    `yaml:"clientSecret,omitempty" secret:"true" doc:"what the provider knows this host by; default: none, a public client"`
+	Scopes       []string  `yaml:"scopes,omitempty" doc:"what is asked for beside openid; default profile, email"`
+	Name         string    `yaml:"name,omitempty" doc:"claim of the ID token that names somebody; default preferred_username, email or sub, the first there is"`
+	Roles        OIDCRoles `yaml:"roles" doc:"who has which role; others are not let in"`
+}
+
+// OIDCRoles says which values of a claim give which role.
+type OIDCRoles struct {
+	Claim    string   `yaml:"claim" doc:"claim of the ID token, a text or a list of texts; a.b is b in a"`
+	Viewer   []string `yaml:"viewer,omitempty" doc:"values that give the role viewer"`
+	Operator []string `yaml:"operator,omitempty" doc:"values that give the role operator"`
+	Admin    []string `yaml:"admin,omitempty" doc:"values that give the role admin"`
 }
 
 // A Connection is one broker.
@@ -115,14 +145,15 @@ type Connection struct {
 // A Trigger starts a function with the messages of one source.
 type Trigger struct {
 	Connection  string `yaml:"connection,omitempty" doc:"name of a connection; without one, a trigger has a topic of the store, http or schedule"`
-	Function    string `yaml:"function" doc:"name of the function to call"`
+	Function    string `yaml:"function,omitempty" doc:"name of the function to call; left out under fairlead source only"`
 	Format      string `yaml:"format,omitempty" enum:"json,xml" doc:"how data is decoded, whatever its media type says"`
 	Concurrency int    `yaml:"concurrency,omitempty" doc:"how many calls run at once; default 1"`
 	Prefetch    int    `yaml:"prefetch,omitempty" doc:"how many messages may be unsettled at once; default 32, at least concurrency"`
 	Ordered     bool   `yaml:"ordered,omitempty" doc:"a failed message holds back those behind it until it is done; needs concurrency 1"`
 	Retry       *Retry `yaml:"retry,omitempty" doc:"how a failed call is tried again; wins over the function's"`
 	DeadLetter  string `yaml:"deadLetter,omitempty" doc:"where messages go that cannot be processed: store, BINDING or BINDING/DESTINATION; default: the store, or without one the queue beside the source, named with .DLQ; wins over the function's"`
-	ReplyTo     string `yaml:"replyTo,omitempty" doc:"where answers go to messages that do not say"`
+	ReplyTo     string `yaml:"replyTo,omitempty" doc:"where answers go to messages that do not say, on the trigger's connection"`
+	Reply       string `yaml:"reply,omitempty" doc:"where answers go to messages that do not say, on any connection: BINDING or BINDING/DESTINATION"`
 	EventID     string `yaml:"eventId,omitempty" doc:"where the event's id is read from: header:NAME"`
 	AutoAccept  *bool  `yaml:"autoAccept,omitempty" doc:"false: only the function settles, by framework.Source(ctx).Settle; default true"`
 

@@ -49,7 +49,7 @@ func (c *Config) literal(n *node, path string) *node {
 
 // isLiteral reports whether n is a secret in clear.
 func (c *Config) isLiteral(n *node) bool {
-	return slices.Contains(c.literals, n.path()) || n.secret() && !n.reference
+	return !c.verbatim && (slices.Contains(c.literals, n.path()) || n.secret() && !n.reference && n.written != "")
 }
 
 const indentation = "  "
@@ -82,7 +82,7 @@ func (c *Config) export(b *strings.Builder, n *node, indent string) {
 func (c *Config) scalar(n *node) string {
 	switch {
 	case c.isLiteral(n):
-		return quote("${secret:" + n.path() + "}")
+		return quote(secretReference(n.path()))
 	case n.kind == text:
 		return quoteText(n.written)
 	}

@@ -9,18 +9,22 @@ import (
 
 // A Problem is one thing that is wrong with a document.
 type Problem struct {
-	File     string
-	Line     int    // from 1
-	Column   int    // from 1, in characters
+	File     string // empty for what is in no file
+	Line     int    // from 1; 0 for what is in no file
+	Column   int    // from 1, in characters; 0 likewise
 	Path     string // such as triggers.customers-in.function; empty for the document as a whole
 	Found    string // what is there; never a secret
 	Expected string // what should be there
 	Message  string // what is wrong, where somebody else said it; then Found and Expected are empty
 }
 
-// String returns the problem in one line, beginning with file, line and column.
+// String returns the problem in one line, beginning with file, line and column,
+// or with the path of what is in no file.
 func (p Problem) String() string {
-	s := fmt.Sprintf("%s:%d:%d: ", p.File, p.Line, p.Column)
+	s := ""
+	if p.Line > 0 {
+		s = fmt.Sprintf("%s:%d:%d: ", p.File, p.Line, p.Column)
+	}
 	if p.Path != "" {
 		s += p.Path + ": "
 	}
@@ -54,6 +58,9 @@ type problems struct {
 	found Problems
 	wrong map[*node]bool // nodes with a problem in them, and those around
 	said  map[string]bool
+
+	origin *origin        // of what is being read; nil: the file
+	mute   map[*node]bool // objects of which nothing is reported
 }
 
 // at reports a value.
@@ -96,9 +103,20 @@ func (p *problems) mark(n *node) {
 
 func (p *problems) report(n *node, at place, problem Problem) {
 	p.mark(n)
+	if p.mute[n.object()] {
+		return
+	}
 	problem.File, problem.Line, problem.Column = p.file, max(at.line, 1), max(at.column, 1)
-	text := fmt.Sprint(at, problem.Found, "\x00", problem.Expected, problem.Message)
-	path := fmt.Sprint(at, problem.Path)
+	from := cmp.Or(n.origin(), p.origin)
+	if from != nil {
+		problem.Path = cmp.Or(problem.Path, from.object)
+		problem.File = from.file
+	}
+	if from != nil && from.file == "" {
+		problem.Line, problem.Column = 0, 0
+	}
+	text := fmt.Sprint(from, at, problem.Found, "\x00", problem.Expected, problem.Message)
+	path := fmt.Sprint(from, at, problem.Path)
 	if p.said[text] || problem.Path != "" && p.said[path] {
 		return
 	}
@@ -106,9 +124,16 @@ func (p *problems) report(n *node, at place, problem Problem) {
 	p.found = append(p.found, problem)
 }
 
+// sorted returns the problems in the order of the lines, those of the file first.
 func (p *problems) sorted() Problems {
+	apart := func(problem Problem) int {
+		if problem.File == p.file {
+			return 0
+		}
+		return 1
+	}
 	slices.SortStableFunc(p.found, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(apart(a)-apart(b), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	return p.found
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,9 +14,12 @@ type wrongReference struct{ found, expected string }
 
 // resolve replaces the references in a text.
 func (r *reader) resolve(n *node) {
+	if r.deferred {
+		return
+	}
 	s, wrong := expand(n.written, func(reference string) (string, *wrongReference) {
 		n.reference = true
-		return r.lookUp(reference)
+		return r.lookUp(n, reference)
 	})
 	if wrong != nil {
 		r.at(n, wrong.found, wrong.expected)
@@ -58,8 +62,8 @@ func expand(s string, lookUp func(string) (string, *wrongReference)) (string, *w
 // forms are the references that there are.
 const forms = "${env:NAME}, ${env:NAME:-DEFAULT}, ${file:PATH} or ${secret:NAME}; $${ stands for ${ itself"
 
-// lookUp returns what a reference stands for.
-func (r *reader) lookUp(reference string) (string, *wrongReference) {
+// lookUp returns what a reference in n stands for.
+func (r *reader) lookUp(n *node, reference string) (string, *wrongReference) {
 	scheme, name, _ := strings.Cut(reference, ":")
 	switch {
 	case name == "":
@@ -68,7 +72,7 @@ func (r *reader) lookUp(reference string) (string, *wrongReference) {
 	case scheme == "file":
 		return r.fromFile(name)
 	case scheme == "secret":
-		return r.fromStore(name)
+		return r.fromStore(n, name)
 	}
 	return "", &wrongReference{"${" + reference + "}", forms}
 }
@@ -115,12 +119,16 @@ func readText(path string) (string, error) {
 	return string(data), err
 }
 
-func (r *reader) fromStore(name string) (string, *wrongReference) {
+func (r *reader) fromStore(n *node, name string) (string, *wrongReference) {
+	r.uses(n, name)
 	found := "${secret:" + name + "}"
 	if r.options.Secret == nil {
 		return "", &wrongReference{found, "${env:NAME} or ${file:PATH}: secrets are kept in the store, which cannot be asked here"}
 	}
 	v, err := r.options.Secret(name)
+	if errors.Is(err, ErrNotYet) && n.object() != nil {
+		return r.notYet(n), nil
+	}
 	if err != nil {
 		return "", &wrongReference{found, "a secret that the store has: " + err.Error()}
 	}

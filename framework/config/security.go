@@ -79,7 +79,7 @@ func (r *reader) checkSecurity(n *node, s Security) {
 			}
 		}
 	case *JWT:
-		if j := n.get("jwks"); r.ok(j) && !fetchable(s.JWKS) {
+		if j := n.get("jwks"); r.ok(j) && !Fetchable(s.JWKS) {
 			r.at(j, j.describe(), "a URL that begins with https://, or http:// on this machine")
 		}
 		if a := n.get("algorithms"); r.ok(a) && len(s.Algorithms) == 0 {
@@ -93,8 +93,8 @@ func validHeader(name string) bool {
 	return name != "" && strings.Trim(name, token) == "" && http.CanonicalHeaderKey(name) != "Host"
 }
 
-// fetchable reports whether what is at a URL can be trusted to be the issuer's.
-func fetchable(s string) bool {
+// Fetchable reports whether what is at a URL can be trusted to be the issuer's.
+func Fetchable(s string) bool {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" {
 		return false

@@ -31,6 +31,7 @@ type node struct {
 	reference bool   // written holds a reference; text may be a secret
 	children  []*node
 
+	from   *origin // of an object that is not in the file; else nil
 	parent *node
 	key    string // its name in a table, its index in a list
 	at     place  // of the value

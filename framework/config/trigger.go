@@ -12,7 +12,7 @@ const storeName = "store"
 
 func (r *reader) checkTrigger(c *Config, n *node, t Trigger) {
 	r.checkSource(c, n, t)
-	r.checkFunction(n.get("function"))
+	r.checkCalled(c, n, t)
 	r.checkWorkers(n, t)
 	if e := n.get("eventId"); r.ok(e) {
 		if name, ok := strings.CutPrefix(t.EventID, "header:"); !ok || name == "" {
@@ -21,7 +21,20 @@ func (r *reader) checkTrigger(c *Config, n *node, t Trigger) {
 	}
 	r.checkRetry(n.get("retry"), t.Retry)
 	r.checkDeadLetter(c, n.get("deadLetter"))
+	r.checkReplyTo(c, n, t)
+	r.checkReply(c, n, t)
 	r.checkLoop(c, n, t)
+}
+
+// checkCalled checks which function a trigger calls.
+func (r *reader) checkCalled(c *Config, n *node, t Trigger) {
+	function := n.get("function")
+	switch {
+	case t.Function != "" || function != nil && !r.ok(function):
+		r.checkFunction(function)
+	case function != nil || r.options.Functions != nil || !c.ForSource():
+		r.below(n, "function", "nothing", "the name of the function to call")
+	}
 }
 
 // checkSource checks where a trigger's messages come from.
@@ -57,7 +70,7 @@ func (r *reader) checkSource(c *Config, n *node, t Trigger) {
 		reported = addressKeys
 	}
 	driver, _ := r.driver(r.connectionOf(n))
-	if driver.CheckSource != nil && !r.failed[r.connectionOf(n)] {
+	if driver.CheckSource != nil && !r.failed[r.connectionOf(n)] && !r.unknown[r.connectionOf(n)] {
 		r.refused(n, driver.CheckSource(c.Connections[t.Connection].Settings, t.Source), reported...)
 	}
 }
@@ -98,30 +111,50 @@ func (r *reader) checkBinding(c *Config, n *node, b Binding) {
 	if b.Target == nil || r.failed[n] {
 		return
 	}
+	r.checkAnswers(c, n, b)
 	var reported []string
 	if topic := n.get("topic"); topic != nil && n.get("queue") != nil {
 		r.at(topic, "topic beside queue", "at most one of them")
 		reported = addressKeys
 	}
 	driver, _ := r.driver(r.connectionOf(n))
-	if driver.CheckTarget != nil && !r.failed[r.connectionOf(n)] {
+	if driver.CheckTarget != nil && !r.failed[r.connectionOf(n)] && !r.unknown[r.connectionOf(n)] {
 		r.refused(n, driver.CheckTarget(c.Connections[b.Connection].Settings, b.Target), reported...)
+	}
+}
+
+// checkReply checks where a trigger's answers go.
+func (r *reader) checkReply(c *Config, n *node, t Trigger) {
+	reply := n.get("reply")
+	switch {
+	case reply == nil:
+	case t.Source == nil:
+		r.atKey(reply, "the key reply", "none: only who sends to a broker's queue or topic may want an answer there")
+	case n.get("replyTo") != nil:
+		r.atKey(reply, "reply beside replyTo", "one of them")
+	default:
+		r.checkPlace(c, reply, "BINDING or BINDING/DESTINATION")
 	}
 }
 
 // checkDeadLetter checks store, BINDING and BINDING/DESTINATION.
 func (r *reader) checkDeadLetter(c *Config, n *node) {
+	if r.ok(n) && n.text == storeName {
+		r.needsStore(c, n, storeName, "BINDING or BINDING/DESTINATION")
+		return
+	}
+	r.checkPlace(c, n, "store, BINDING or BINDING/DESTINATION")
+}
+
+// checkPlace checks that n, which may be nil, is BINDING or BINDING/DESTINATION.
+func (r *reader) checkPlace(c *Config, n *node, want string) {
 	if !r.ok(n) {
 		return
 	}
 	name, destination, slash := strings.Cut(n.text, "/")
-	if n.text == storeName {
-		r.needsStore(c, n, storeName, "BINDING or BINDING/DESTINATION")
-		return
-	}
 	b, ok := c.Bindings[name]
 	if !ok {
-		r.at(n, n.describe(), "store, BINDING or BINDING/DESTINATION; bindings: "+oneOf(name, r.root.get("bindings").keys()))
+		r.at(n, n.describe(), want+"; bindings: "+oneOf(name, r.root.get("bindings").keys()))
 		return
 	}
 	if b.Target == nil {
@@ -132,6 +165,10 @@ func (r *reader) checkDeadLetter(c *Config, n *node) {
 		r.at(n, n.describe(), name+"/DESTINATION: the binding has no queue or topic of its own")
 	case own != "" && slash:
 		r.at(n, n.describe(), name+" alone: the binding has its own destination, "+own)
+	case own == "":
+		connection := c.Connections[b.Connection]
+		driver := r.options.Drivers[connection.Type]
+		r.checkAddress(n, driver, connection, driver.Target(), destination)
 	}
 }
 

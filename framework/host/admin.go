@@ -1,10 +1,13 @@
 package host
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"maps"
@@ -18,7 +21,11 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/admin"
+	"github.com/fairlead/fairlead/admin/access"
+	"github.com/fairlead/fairlead/admin/dashboard"
+	"github.com/fairlead/fairlead/framework"
 	"github.com/fairlead/fairlead/framework/config"
+	"github.com/fairlead/fairlead/framework/config/stored"
 	"github.com/fairlead/fairlead/triggers"
 )
 
@@ -36,6 +43,51 @@ type ServerFile struct {
 	URL   string `json:"url"`
 	Token string `json:"token"`
 	PID   int    `json:"pid"`
+	Cert  string `json:"cert,omitempty"` // file with the certificate that the server shows; empty: it serves plain HTTP
+}
+
+// NewServerFile returns what tells the CLI of the server of this process that
+// listens at an address as cfg says.
+func NewServerFile(cfg *config.Config, address net.Addr, token string) (ServerFile, error) {
+	f := ServerFile{URL: "http://" + address.String(), Token: token, PID: os.Getpid()}
+	if cfg.Admin.TLS == nil {
+		return f, nil
+	}
+	f.URL = "https://" + reachable(address)
+	var err error
+	f.Cert, err = filepath.Abs(cfg.Admin.TLS.Cert)
+	return f, err
+}
+
+// reachable returns an address of this machine in place of one that is all of its
+// addresses.
+func reachable(address net.Addr) string {
+	if tcp, ok := address.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("%s:%d", adminHost, tcp.Port)
+	}
+	return address.String()
+}
+
+// Client returns a client of the server. It trusts the certificate that is in the
+// server's file, whatever name it is for, and no other.
+func (f ServerFile) Client() *admin.Client {
+	c := &admin.Client{URL: f.URL, Token: f.Token}
+	if f.Cert == "" {
+		return c
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true} // VerifyConnection does it
+	t.VerifyConnection = func(s tls.ConnectionState) error {
+		data, err := os.ReadFile(f.Cert)
+		if err != nil {
+			return err
+		}
+		if block, _ := pem.Decode(data); block == nil || !bytes.Equal(block.Bytes, s.PeerCertificates[0].Raw) {
+			return fmt.Errorf("found another certificate than the one in %s", f.Cert)
+		}
+		return nil
+	}
+	c.HTTP = &http.Client{Transport: &http.Transport{TLSClientConfig: t}}
+	return c
 }
 
 // ServerFilePath returns where the ServerFile of a configuration is. Without a
@@ -44,11 +96,13 @@ func ServerFilePath(configFile string) string {
 	return filepath.Join(stateBeside(configFile), "server.json")
 }
 
-// An adminServer is the listening management API.
+// An adminServer is the listening management API with the dashboard.
 type adminServer struct {
-	url    string
-	server *http.Server
-	file   string
+	url       string
+	server    *http.Server
+	access    *access.Access
+	dashboard *dashboard.Dashboard
+	file      string
 }
 
 // serveAdmin starts the management API, unless it is off. Errors while serving
@@ -57,11 +111,19 @@ func (h *Host) serveAdmin(cfg *config.Config, failed chan<- error) (*adminServer
 	if cfg.Admin.Listen == "off" {
 		return &adminServer{url: "off"}, nil
 	}
+	secure, err := h.adminTLS(cfg)
+	if err != nil {
+		return nil, err
+	}
 	l, err := h.heir.listen(adminFD, func() (*net.TCPListener, error) { return ListenAdmin(cfg) })
 	if err != nil {
 		return nil, fmt.Errorf("serve the management API: %w", err)
 	}
-	f := ServerFile{"http://" + l.Addr().String(), rand.Text(), os.Getpid()}
+	f, err := NewServerFile(cfg, l.Addr(), rand.Text())
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
 	a := &adminServer{url: f.URL}
 	if h.heir != nil { // which tells the CLI
 		f.Token = h.heir.Token
@@ -72,8 +134,17 @@ func (h *Host) serveAdmin(cfg *config.Config, failed chan<- error) (*adminServer
 			return nil, err
 		}
 	}
-	a.server = &http.Server{Handler: admin.Handler(h.Backend(), f.Token), ReadHeaderTimeout: 10 * time.Second}
-	go func() { failed <- a.server.Serve(l) }()
+	a.access = h.newAccess(cfg, f.Token, l.Addr())
+	a.dashboard = h.newDashboard(a.access)
+	a.server = &http.Server{Handler: h.management(a.access, a.dashboard), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, TLSConfig: secure}
+	a.server.RegisterOnShutdown(a.dashboard.Close)
+	go func() {
+		if secure != nil {
+			failed <- a.server.ServeTLS(l, "", "")
+		} else {
+			failed <- a.server.Serve(l)
+		}
+	}()
 	h.heir.tell(ReportUp)
 	return a, nil
 }
@@ -125,6 +196,7 @@ func (a *adminServer) close() {
 		return
 	}
 	a.server.Close()
+	a.dashboard.Close()
 	if a.file != "" {
 		RemoveServerFile(a.file)
 	}
@@ -151,7 +223,11 @@ var _ admin.Backend = backend{}
 
 // Send implements [admin.Backend].
 func (b backend) Send(ctx context.Context, binding string, m admin.Message) (string, error) {
-	return b.SendMessage(ctx, binding, m)
+	id, err := b.SendMessage(ctx, binding, m)
+	if framework.IsTerminal(err) { // such as one that names no destination
+		err = classified{err, admin.ErrBadRequest}
+	}
+	return id, err
 }
 
 // Publish implements [admin.TopicStore].
@@ -165,7 +241,7 @@ func (b backend) Status() admin.Status {
 	cfg := b.config.Load()
 	out := admin.Status{
 		Version: Version(), Started: s.Started, Ready: len(s.Missing) == 0, Missing: s.Missing, Functions: s.Functions,
-		Triggers: []admin.TriggerStatus{}, Connections: []admin.ConnectionStatus{}, Config: configStatus(s.Progress),
+		Triggers: []admin.TriggerStatus{}, Connections: []admin.ConnectionStatus{}, Calls: b.calls(), Config: configStatus(s.Progress, s.Stored),
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Triggers)) {
 		t := triggerStatus(name, cfg.Triggers[name], s.Triggers[name], b.triggers()[name])
@@ -175,15 +251,40 @@ func (b backend) Status() admin.Status {
 	for _, name := range slices.Sorted(maps.Keys(s.Connections)) {
 		c := s.Connections[name]
 		out.Connections = append(out.Connections, admin.ConnectionStatus{
-			Name: name, Type: cfg.Connections[name].Type, Connected: c.Connected, Error: text(c.Err), NextTry: future(c.NextTry),
+			Name: name, Type: cfg.Connections[name].Type, Connected: c.Connected, NextTry: future(c.NextTry),
+			Error:   cmp.Or(cfg.Locked(connectionsKind, name), text(c.Err)),
 			Refused: refusedText(s.Progress.Refused, connectionsKind, name),
+		})
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Waiting)) {
+		w := cfg.Waiting[name]
+		out.Triggers = append(out.Triggers, admin.TriggerStatus{
+			Name: name, Connection: w.Connection, Function: w.Function, State: admin.Waiting, Since: s.Progress.Applied, Error: w.Why,
+			Refused: refusedText(s.Progress.Refused, triggersKind, name),
 		})
 	}
 	return out
 }
 
-func configStatus(p Progress) admin.ConfigStatus {
-	s := admin.ConfigStatus{File: p.File, Generation: p.Generation, Applied: p.Applied, Refused: text(p.Refused)}
+// calls counts the calls of all functions, and the sends of all bindings.
+func (b backend) calls() []admin.CallStatus {
+	all := []admin.CallStatus{}
+	for _, name := range b.Functions() {
+		all = append(all, b.meters.functions[name].status(admin.KindFunction, name))
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.outputs.Load().bindings)) {
+		all = append(all, b.meters.binding(name).status(admin.KindBinding, name))
+	}
+	return all
+}
+
+func configStatus(p Progress, in Stored) admin.ConfigStatus {
+	s := admin.ConfigStatus{
+		File: p.File, Generation: p.Generation, Applied: p.Applied, Refused: text(p.Refused), Stored: in.Generation, Shadowed: in.Shadowed,
+		Replicas: each(in.Replicas, func(r stored.Replica) admin.Replica {
+			return admin.Replica{ID: r.ID, Name: r.Name, Started: r.Started.UTC(), Generation: r.Generation, Refused: r.Refused, Self: r.ID == in.Replica}
+		}),
+	}
 	if p.Refused != nil {
 		s.RefusedAt = &p.RefusedAt
 	}
@@ -206,7 +307,10 @@ func triggerStatus(name string, t config.Trigger, s triggers.Status, running *ru
 		InFlight: s.InFlight, Waiting: s.Waiting, Received: s.Received, Succeeded: s.Succeeded,
 		Failed: s.Failed, Retried: s.Retried, Dead: s.Dead, Reconnects: s.Reconnects,
 	}
-	if running != nil {
+	switch {
+	case t.Channel != nil:
+		out.Destination = t.Channel.Route
+	case running != nil:
 		out.Destination = running.destination()
 	}
 	return out

@@ -176,7 +176,7 @@ func (h *Host) prove(ctx context.Context, next *state) error {
 	var errs []error
 	var wg sync.WaitGroup
 	for name, p := range next.outputs.pools {
-		if old[name] == p {
+		if old[name] == p || p.locked != "" {
 			continue
 		}
 		wg.Go(func() {
@@ -252,11 +252,11 @@ func (h *Host) retire(old, next *outputs) {
 func (h *Host) warnListeners(old, new *config.Config) {
 	for key, changed := range map[string]bool{
 		"http.listen":    old.HTTP.Listen != new.HTTP.Listen,
-		"admin.listen":   old.Admin != new.Admin,
+		"admin":          !reflect.DeepEqual(old.Admin, new.Admin),
 		"metrics.listen": old.Metrics != new.Metrics,
 	} {
 		if changed {
-			h.log.Warn("an address is changed when the program is started again", "key", key)
+			h.log.Warn("this is changed when the program is started again", "key", key)
 		}
 	}
 }
@@ -349,6 +349,21 @@ type pool struct {
 	*bindings.Pool
 	desired config.Connection
 	dial    connections.Dial
+	locked  string // why it must not be dialed yet; empty: it may
+}
+
+// opened returns what dials a connection: an error, for one that is locked.
+func (h *Host) opened(cfg *config.Config, name string) (connections.Dial, error) {
+	c := cfg.Connections[name]
+	if why := cfg.Locked(connectionsKind, name); why != "" {
+		return locked(why), nil
+	}
+	return h.drivers[c.Type].Open(name, c.Settings)
+}
+
+// locked dials nothing, and says why.
+func locked(why string) connections.Dial {
+	return func(context.Context) (connections.Conn, error) { return nil, errors.New(why) }
 }
 
 // open returns the outputs that cfg wants, taking over from old what is the same.
@@ -356,21 +371,26 @@ type pool struct {
 func (h *Host) open(cfg *config.Config, old *outputs, serving bool) (*outputs, error) {
 	o := &outputs{bindings: make(map[string]*bindings.Binding), staged: make(map[string]bool), pools: make(map[string]*pool)}
 	for name, c := range cfg.Connections {
-		if p := old.pools[name]; p != nil && reflect.DeepEqual(p.desired, c) {
+		why := cfg.Locked(connectionsKind, name)
+		if p := old.pools[name]; p != nil && p.locked == why && reflect.DeepEqual(p.desired, c) {
 			o.pools[name] = p
 			continue
 		}
-		dial, err := h.drivers[c.Type].Open(name, c.Settings)
+		dial, err := h.opened(cfg, name)
 		if err != nil && (serving || !errors.Is(err, connections.ErrNotBuilt)) {
 			return nil, fmt.Errorf("connections.%s: %w", name, err)
 		}
 		if err != nil { // a function may be called that does not need it
 			dial = func(context.Context) (connections.Conn, error) { return nil, err }
 		}
-		o.pools[name] = &pool{bindings.NewPool(name, dial, c.Reconnect), c, dial}
+		o.pools[name] = &pool{bindings.NewPool(name, dial, c.Reconnect), c, dial, why}
 	}
 	for name, b := range cfg.Bindings {
-		o.bindings[name] = &bindings.Binding{Name: name, Pool: o.pools[b.Connection].Pool, Target: b.Target}
+		out := &bindings.Binding{Name: name, Pool: o.pools[b.Connection].Pool, Target: b.Target}
+		if why := cfg.Locked(bindingsKind, name); why != "" {
+			out.Pool = bindings.NewPool(name, locked(why), connections.Reconnect{})
+		}
+		o.bindings[name] = out
 		o.staged[name] = b.Outbox
 	}
 	return o, nil

@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead/fairlead/framework/config"
 	httptrigger "github.com/fairlead/fairlead/triggers/http"
 	"github.com/fairlead/fairlead/triggers/http/openapi"
+	"github.com/fairlead/fairlead/triggers/http/rate"
 	"github.com/fairlead/fairlead/triggers/http/security"
 )
 
@@ -28,7 +29,7 @@ type gateway struct {
 	tls      *tls.Config // nil: plain HTTP
 }
 
-// gateway returns what serves HTTP as cfg wants it.
+// gateway returns what serves HTTP as cfg wants it. The caller holds h.changing.
 func (h *Host) gateway(cfg *config.Config) (*gateway, error) {
 	old := h.http.Load()
 	if old == nil {
@@ -45,7 +46,7 @@ func (h *Host) gateway(cfg *config.Config) (*gateway, error) {
 	if old.Router != nil && (old.tls == nil) != (g.tls == nil) {
 		h.log.Warn("http.tls turns HTTPS on or off when the program is started again", "now", old.tls != nil)
 	}
-	channels := channels(cfg, set)
+	channels := h.channels(cfg, set)
 	handler := h.direct(cfg, set)
 	document := sync.OnceValue(func() []byte { return h.describe(cfg, handler.Default) })
 	g.Router = httptrigger.NewRouter(handler, servesDirectly(cfg), channels, document, old.Router)
@@ -78,16 +79,16 @@ func servesDirectly(cfg *config.Config) bool {
 }
 
 // channels returns the triggers for HTTP requests.
-func channels(cfg *config.Config, set *security.Set) []httptrigger.Channel {
+func (h *Host) channels(cfg *config.Config, set *security.Set) []httptrigger.Channel {
 	var all []httptrigger.Channel
 	for _, name := range slices.Sorted(maps.Keys(cfg.Triggers)) {
 		t := cfg.Triggers[name]
 		if t.Channel == nil {
 			continue
 		}
-		c := httptrigger.Channel{Trigger: name, Route: t.Channel.Route, Function: t.Function, Format: t.Format, Gate: set.Gate(t.Channel.Security)}
+		c := httptrigger.Channel{Trigger: name, Route: t.Channel.Route, Function: t.Function, Format: t.Format, Gate: set.Gate(t.Channel.Security), Paused: h.paused[name]}
 		if r := t.Channel.Rate; r != nil {
-			c.Limit = &httptrigger.Limit{PerSecond: r.PerSecond, Burst: r.Burst}
+			c.Limit = &rate.Limit{PerSecond: r.PerSecond, Burst: r.Burst}
 		}
 		all = append(all, c)
 	}
@@ -130,20 +131,29 @@ func (h *Host) serverTLS(cfg *config.Config, set *security.Set) (*tls.Config, er
 	if cfg.HTTP.TLS == nil {
 		return nil, nil
 	}
-	cert, key := cfg.HTTP.TLS.Cert, cfg.HTTP.TLS.Key
-	pair, err := security.NewRenewable("the certificate of http.tls", []string{cert, key}, h.log, func() (*tls.Certificate, error) {
-		pair, err := tls.LoadX509KeyPair(cert, key)
-		return &pair, err
-	})
+	t, err := h.certified("http.tls", cfg.HTTP.TLS)
 	if err != nil {
-		return nil, fmt.Errorf("http.tls: %w", err)
+		return nil, err
 	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
-	t.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair.Get(), nil }
 	if set.WantsCertificates() {
 		t.ClientAuth = tls.RequestClientCert // each channel verifies what it wants
 	}
 	return t, nil
+}
+
+// certified returns how HTTPS is served with what the key where says.
+func (h *Host) certified(where string, files *config.HTTPTLS) (*tls.Config, error) {
+	pair, err := security.NewRenewable("the certificate of "+where, []string{files.Cert, files.Key}, h.log, func() (*tls.Certificate, error) {
+		pair, err := tls.LoadX509KeyPair(files.Cert, files.Key)
+		return &pair, err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", where, err)
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return pair.Get(), nil },
+	}, nil
 }
 
 // serveHTTP serves HTTPS if cfg says so, with what the configuration of the time

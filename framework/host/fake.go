@@ -43,10 +43,8 @@ func (h *Host) invokeAs(ctx context.Context, function string, m admin.Message) (
 	if err != nil {
 		return nil, fmt.Errorf("%w: message not understood: %w", admin.ErrBadRequest, err)
 	}
-	origin := &framework.Origin{
-		Connection: fakeConnection, Destination: m.As, Attempt: 1, Deliveries: delivery.Count, UnstableID: unstable,
-		Header: delivery.Header, ID: delivery.ID, CorrelationID: delivery.CorrelationID, ReplyTo: delivery.ReplyTo, Correlate: delivery.Correlate, Native: delivery.Native,
-	}
+	origin := &framework.Origin{Connection: fakeConnection, Destination: m.As, Attempt: 1, UnstableID: unstable}
+	delivery.Describe(origin)
 	return h.callEach(framework.NewContext(ctx, &framework.Invocation{Runtime: h, Function: fakeConnection, Source: origin}), function, events)
 }
 

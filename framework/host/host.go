@@ -24,6 +24,7 @@ import (
 	"github.com/fairlead/fairlead/framework"
 	"github.com/fairlead/fairlead/framework/config"
 	"github.com/fairlead/fairlead/outbox/ledger"
+	"github.com/fairlead/fairlead/tracing"
 )
 
 // A Host runs functions. Its methods may be called from any goroutine.
@@ -31,12 +32,14 @@ type Host struct {
 	functions framework.Functions
 	drivers   map[string]connections.Driver
 	log       *slog.Logger
-	embed     bool  // start development brokers
-	heir      *heir // what it inherited, if anything
-	invalid   error // what is wrong with the functions it was given
+	embed     bool   // start development brokers
+	heir      *heir  // what it inherited, if anything
+	invalid   error  // what is wrong with the functions it was given
+	sink      string // the function of triggers that name none; empty: each names one
 
 	background background
 	meters     meters
+	tracer     *tracing.Tracer // nil: spans are not recorded; set before anything runs
 	outputs    atomic.Pointer[outputs]
 	stored     atomic.Pointer[storage] // nil: there is no store
 	config     atomic.Pointer[config.Config]
@@ -46,12 +49,14 @@ type Host struct {
 	origin   origin        // what the configuration was read from
 	watched  chan struct{} // closed when the watch has ended; nil: there is none
 	progress progress
+	sources  sources
 	retiring sync.WaitGroup // connections that nothing new is sent over
 
 	changing sync.Mutex          // serialises Apply, Connect, Pause, Resume and Stop
 	now      *state              // what runs; nil before Apply; guarded by changing
 	leaving  []*runningTrigger   // that did not drain in time; guarded by changing
 	paused   map[string]bool     // triggers that an operator paused; guarded by changing
+	recalled bool                // paused was read; guarded by changing
 	embedded map[string]bool     // types whose development broker was started; guarded by changing
 	serving  map[string]*service // guarded by changing
 	stopped  atomic.Bool
@@ -85,6 +90,7 @@ func New(functions ...framework.Functions) *Host {
 	h.life, h.end = context.WithCancel(context.Background())
 	h.changes, h.halt = context.WithCancel(h.life)
 	h.background.init(h.life)
+	h.sources.init()
 	var errs []error
 	for _, set := range functions {
 		for name, f := range set {
@@ -94,7 +100,7 @@ func New(functions ...framework.Functions) *Host {
 			if f == nil {
 				errs = append(errs, fmt.Errorf("function %q is nil", name))
 			}
-			h.functions[name] = h.meters.wrap(name, f)
+			h.functions[name] = h.traced(name, h.meters.wrap(name, f))
 		}
 	}
 	h.invalid = errors.Join(errs...)
@@ -111,7 +117,7 @@ func (h *Host) Load(path string) (*config.Config, error) {
 }
 
 func (h *Host) loadOptions() config.Options {
-	return config.Options{Drivers: h.drivers, Functions: h.Functions(), NoPostgres: !h.startsPostgres()}
+	return config.Options{Drivers: h.drivers, Functions: h.Functions(), NoPostgres: !h.startsPostgres(), Sink: h.sink}
 }
 
 // Start reads the configuration as a program made with [Main] does, and makes it
@@ -123,6 +129,9 @@ func (h *Host) Start(ctx context.Context, env map[string]string) error {
 		return h.invalid
 	}
 	h.log = setUpLog()
+	if err := h.openTracer(); err != nil {
+		return err
+	}
 	cfg, err := h.read(env)
 	if err != nil {
 		return err
@@ -151,7 +160,7 @@ func (h *Host) Stop(ctx context.Context) error {
 	h.outputs.Load().close()
 	h.end()
 	h.retiring.Wait()
-	return errors.Join(err, h.closeLedger())
+	return errors.Join(err, h.closeLedger(), h.tracer.Close(ctx))
 }
 
 // drain stops every trigger and waits for what runs.
@@ -219,6 +228,11 @@ func (h *Host) Handle(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "stopping", http.StatusServiceUnavailable)
 	default:
 		defer h.requests.Done()
+		if h.tracer != nil {
+			var end func()
+			w, r, end = h.traceRequest(w, r)
+			defer end()
+		}
 		handler.ServeHTTP(w, r)
 	}
 }
@@ -249,7 +263,7 @@ func (h *Host) Ready(context.Context) (bool, error) {
 // they hold every worker of a trigger.
 func (h *Host) Alive(context.Context) (bool, error) {
 	for name, t := range h.triggers() {
-		if t.broker != nil && t.broker.Stuck() {
+		if t.Status().Stuck {
 			return false, fmt.Errorf("trigger %s is stuck: all its calls ignore that their time is over", name)
 		}
 	}

@@ -4,15 +4,16 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"strings"
 
 	"github.com/fairlead/fairlead/framework"
+	"github.com/fairlead/fairlead/tracing"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // setUpLog makes slog write to stderr, text on a terminal and JSON elsewhere,
 // from the level that FAIRLEAD_LOG names (debug, info, warn or error; default
 // info), with what the ctx of a function knows: function, trigger, event,
-// attempt and trace id.
+// attempt, trace id, and the span's where spans are recorded.
 func setUpLog() *slog.Logger {
 	opts := &slog.HandlerOptions{Level: logLevel(os.Getenv("FAIRLEAD_LOG"))}
 	var h slog.Handler = slog.NewJSONHandler(os.Stderr, opts)
@@ -36,8 +37,16 @@ func logLevel(name string) slog.Level {
 type contextHandler struct{ slog.Handler }
 
 func (h contextHandler) Handle(ctx context.Context, r slog.Record) error {
-	if inv := framework.FromContext(ctx); inv != nil {
+	inv := framework.FromContext(ctx)
+	if inv != nil {
 		r.AddAttrs(attributes(inv)...)
+	}
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		r.AddAttrs(slog.String("trace", span.TraceID().String()), slog.String("span", span.SpanID().String()))
+	} else if inv != nil {
+		if sender := tracing.Remote(extensionsOf(inv.Event)); sender.IsValid() {
+			r.AddAttrs(slog.String("trace", sender.TraceID().String()))
+		}
 	}
 	return h.Handler.Handle(ctx, r)
 }
@@ -59,10 +68,5 @@ func attributes(inv *framework.Invocation) []slog.Attr {
 		return attrs
 	}
 	attrs = append(attrs, slog.String("event", inv.Event.ID()))
-	if parent, ok := inv.Event.Extensions()["traceparent"].(string); ok {
-		if parts := strings.Split(parent, "-"); len(parts) == 4 {
-			attrs = append(attrs, slog.String("trace", parts[1]))
-		}
-	}
 	return attrs
 }

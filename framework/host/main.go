@@ -58,8 +58,8 @@ func (h *Host) main(program string, args []string, stderr io.Writer) int {
 		fmt.Fprintln(stderr, err)
 		return exitFailed
 	}
-	cfg, err := h.readFile(*file, nil)
-	if err = errors.Join(h.invalid, err); err != nil {
+	cfg, err := h.prepareRun(*file)
+	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitUsage
 	}
@@ -75,6 +75,26 @@ func (h *Host) main(program string, args []string, stderr io.Writer) int {
 		return exitFailed
 	}
 	return exitDone
+}
+
+// prepareRun returns the configuration that a program of its own runs.
+func (h *Host) prepareRun(file string) (*config.Config, error) {
+	h.log = setUpLog()
+	h.embed = true
+	cfg, err := h.readFile(file, nil)
+	return cfg, errors.Join(h.invalid, h.openTracer(), err)
+}
+
+// Run is [Main] for a program with flags of its own: it reads the configuration
+// (file, else ./fairlead.yaml), serves until SIGINT or SIGTERM and drains. Another
+// signal ends the program. What is wrong with the configuration is
+// [config.Problems] in the error.
+func (h *Host) Run(file string) error {
+	cfg, err := h.prepareRun(file)
+	if err != nil {
+		return err
+	}
+	return h.serve(cfg, func(cfg *config.Config) error { return h.Apply(h.life, cfg) })
 }
 
 // serve makes cfg run by run, until a signal comes and everything has drained.
@@ -108,6 +128,7 @@ func (h *Host) serve(cfg *config.Config, run func(*config.Config) error) error {
 	h.watch(run)
 	go func() { failed <- h.serveHTTP(server, cfg, l) }() // not before: a program that replaces another refuses no request
 	go h.reportReady()
+	go admin.invite(h.life, h, os.Stderr)
 	h.log.Info("serving", "functions", len(h.functions), "triggers", len(cfg.Triggers), "http", l.Addr().String(), "admin", admin.url)
 
 	select {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
+	"github.com/fairlead/fairlead/admin"
 	"github.com/fairlead/fairlead/framework"
 	"github.com/fairlead/fairlead/framework/config"
 	"github.com/fairlead/fairlead/metrics"
@@ -100,6 +101,14 @@ func (m *meters) binding(name string) *meter {
 	return v.(*meter)
 }
 
+// status returns what m counted.
+func (m *meter) status(kind, name string) admin.CallStatus {
+	return admin.CallStatus{
+		Kind: kind, Name: name, InFlight: int(m.inFlight.Load()), Succeeded: m.succeeded.Load(),
+		Failed: m.failed.Load(), Unavailable: m.abandoned.Load(), Panicked: m.panicked.Load(),
+	}
+}
+
 // count does work and counts it.
 func (m *meter) count(work func() error) error {
 	begin := time.Now()
@@ -136,6 +145,7 @@ func (h *Host) writeTriggers(p *metrics.Page, s Status) {
 		t := s.Triggers[name]
 		labels := []string{"trigger", name, "function", cfg.Triggers[name].Function}
 		p.Gauge("fairlead_trigger_running", "1 if the trigger is subscribed and not paused.", one(t.State == triggers.Running), labels...)
+		p.Gauge("fairlead_trigger_stuck", "1 if all its calls ignore that their time is over, for which liveness fails.", one(t.Stuck), labels...)
 		p.Gauge("fairlead_trigger_in_flight", "Calls that run.", float64(t.InFlight), labels...)
 		p.Gauge("fairlead_trigger_waiting", "Messages that wait for their next attempt.", float64(t.Waiting), labels...)
 		for _, c := range []struct {

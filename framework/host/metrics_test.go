@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/fairlead/fairlead/admin"
+	"github.com/fairlead/fairlead/admin/access"
 	"github.com/fairlead/fairlead/framework"
 )
 
@@ -164,7 +165,7 @@ func TestMetricsHaveAListenerOfTheirOwn(t *testing.T) {
 
 func TestTheManagementAPIHasMetricsBehindItsToken(t *testing.T) {
 	r := newRig(t, framework.Functions{"work": framework.Sink(func(context.Context, string) error { return nil })})
-	api := admin.Handler(r.Backend(), "secret")
+	api := admin.Handler(r.Backend(), access.New(access.Options{Token: "secret"}))
 	for token, want := range map[string]int{"secret": 200, "other": 401, "": 401} {
 		req := httptest.NewRequest(http.MethodGet, "/metrics", nil)
 		req.Header.Set("Authorization", "Bearer "+token)

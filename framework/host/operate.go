@@ -80,11 +80,10 @@ func (h *Host) dial(ctx context.Context, connection string) (connections.Conn, e
 	if cfg == nil {
 		return nil, errNotStarted
 	}
-	c, ok := cfg.Connections[connection]
-	if !ok {
+	if _, ok := cfg.Connections[connection]; !ok {
 		return nil, fmt.Errorf("%w: there is no connection %q", admin.ErrNotFound, connection)
 	}
-	dial, err := h.drivers[c.Type].Open(connection, c.Settings)
+	dial, err := h.opened(cfg, connection)
 	if err != nil {
 		return nil, err
 	}

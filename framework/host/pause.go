@@ -12,6 +12,8 @@ import (
 	"slices"
 
 	"github.com/fairlead/fairlead/admin"
+	"github.com/fairlead/fairlead/framework/config/stored"
+	"github.com/fairlead/fairlead/triggers"
 )
 
 // errPaused is why a trigger does not run that an operator paused.
@@ -19,9 +21,10 @@ var errPaused = errors.New("paused by an operator")
 
 // Pause makes a trigger receive nothing more, and returns when what it has in
 // hand is done, up to the grace period and ctx; the rest goes back to its broker.
-// The trigger stays paused, whatever else changes and in the next program with
-// this configuration file, too, until [Host.Resume], or until it is gone from the
-// configuration. One that is paused already stays so.
+// One for HTTP requests answers 503. The trigger stays paused, whatever else
+// changes and in the next program, too, until [Host.Resume]. With a store it is
+// paused on every replica; without one, until it is gone from the configuration
+// of this program. One that is paused already stays so.
 func (h *Host) Pause(ctx context.Context, trigger string) error {
 	return h.setPaused(ctx, trigger, true)
 }
@@ -32,54 +35,137 @@ func (h *Host) Resume(ctx context.Context, trigger string) error {
 }
 
 func (h *Host) setPaused(ctx context.Context, trigger string, paused bool) error {
+	if cfg := h.config.Load(); cfg != nil && !cfg.Has(triggersKind, trigger) && (paused || !h.sources.paused(trigger)) {
+		return fmt.Errorf("%w: there is no trigger %q", admin.ErrNotFound, trigger)
+	}
+	if s := h.stored.Load(); s != nil && h.sources.following.Load() {
+		return h.sharePause(ctx, s, trigger, paused)
+	}
 	h.changing.Lock()
 	defer h.changing.Unlock()
+	return h.switchPause(ctx, trigger, paused)
+}
+
+// switchPause pauses a trigger in this program, or resumes it. The caller holds
+// h.changing.
+func (h *Host) switchPause(ctx context.Context, trigger string, paused bool) error {
 	if h.stopped.Load() {
 		return errStopped
 	}
-	running := h.triggers()
-	t := running[trigger]
-	if t == nil {
-		return h.noSuchTrigger(trigger)
+	if h.paused[trigger] != paused {
+		h.log.Info("trigger changed by an operator", "trigger", trigger, "paused", paused)
 	}
-	if t.paused == paused {
-		return nil
-	}
-	ctx, cancel := h.untilHalted(ctx)
-	defer cancel()
-	t.cancel()
-	err := h.leave(ctx, t)
-	if paused {
-		h.paused[trigger] = true
-	} else {
+	if h.paused[trigger] = paused; !paused {
 		delete(h.paused, trigger)
 	}
-	next, failed := h.start(h.now.triggers[trigger])
+	defer h.keepPauses()
+	ctx, cancel := h.untilHalted(ctx)
+	defer cancel()
+	switch t := h.triggers()[trigger]; {
+	case h.now != nil && h.now.cfg.Triggers[trigger].Channel != nil:
+		return h.switchChannel(ctx, trigger, paused)
+	case t == nil || t.paused == paused:
+		return nil
+	default:
+		return h.switchTrigger(ctx, t)
+	}
+}
+
+// switchTrigger ends what runs of a trigger and starts it as h.paused says.
+func (h *Host) switchTrigger(ctx context.Context, t *runningTrigger) error {
+	t.cancel()
+	err := h.leave(ctx, t)
+	next, failed := h.start(h.now.triggers[t.name])
 	if failed != nil {
 		return errors.Join(err, failed)
 	}
-	all := maps.Clone(running)
-	all[trigger] = next
+	all := maps.Clone(h.triggers())
+	all[t.name] = next
 	h.setTriggers(all)
-	h.keepPauses()
-	h.log.Info("trigger changed by an operator", "trigger", trigger, "paused", paused)
 	return err
 }
 
-// noSuchTrigger says why a trigger cannot be paused.
-func (h *Host) noSuchTrigger(name string) error {
-	if cfg := h.config.Load(); cfg != nil && cfg.Triggers[name].Channel != nil {
-		return fmt.Errorf("%w: trigger %s is started by HTTP requests, and only what receives by itself can be paused", admin.ErrBadRequest, name)
+// switchChannel makes a trigger for HTTP requests be served as h.paused says, and
+// waits until no request is being served that came before a pause.
+func (h *Host) switchChannel(ctx context.Context, trigger string, paused bool) error {
+	next, err := h.gateway(h.now.cfg)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("%w: there is no trigger %q", admin.ErrNotFound, name)
+	h.now.gateway = next
+	h.http.Store(next)
+	for paused && next.Router.Status()[trigger].InFlight > 0 {
+		if err := triggers.Sleep(ctx, verdictPause); err != nil {
+			return fmt.Errorf("trigger %s is still draining: %w", trigger, err)
+		}
+	}
+	return nil
 }
 
-// forgetPauses drops the pauses of triggers that are gone.
+// sharePause pauses a trigger on all replicas, or resumes it. It returns when this
+// one has done so.
+func (h *Host) sharePause(ctx context.Context, s *storage, trigger string, paused bool) error {
+	h.sources.mu.Lock()
+	defer h.sources.mu.Unlock()
+	asking, cancel := context.WithTimeout(ctx, followTimeout)
+	defer cancel()
+	var after stored.Snapshot
+	generation, err := stored.Make(asking, s.Store, author(ctx), followTimeout, func(c *stored.Change) error {
+		err := c.Pause(trigger, paused)
+		after = c.Snapshot
+		return err
+	})
+	if err != nil {
+		return classify(err)
+	}
+	if known := h.sources.snapshot(); known != nil && known.Generation+1 >= generation { // nothing else has changed
+		next := *known
+		next.Generation, next.Paused = generation, after.Paused
+		h.sources.stored.Store(&next)
+	}
+	h.sources.changed()
+	h.changing.Lock()
+	defer h.changing.Unlock()
+	return h.switchPause(ctx, trigger, paused)
+}
+
+// foretellPauses says which triggers start paused.
+func (h *Host) foretellPauses(names []string) {
+	h.changing.Lock()
+	defer h.changing.Unlock()
+	h.recalled = true // what the store says holds
+	for _, name := range names {
+		h.paused[name] = true
+	}
+}
+
+// alignPauses pauses the triggers that are named, and resumes all others.
+func (h *Host) alignPauses(names []string) error {
+	h.changing.Lock()
+	defer h.changing.Unlock()
+	ctx, cancel := context.WithTimeout(h.life, h.grace())
+	defer cancel()
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(h.paused)) {
+		if !slices.Contains(names, name) {
+			errs = append(errs, h.switchPause(ctx, name, false))
+		}
+	}
+	for _, name := range names {
+		errs = append(errs, h.switchPause(ctx, name, true))
+	}
+	return errors.Join(errs...)
+}
+
+// forgetPauses drops the pauses of triggers that are gone. With a store, whose
+// other replicas may have them, none is dropped.
 func (h *Host) forgetPauses() {
+	if h.sources.snapshot() != nil {
+		return
+	}
 	before := len(h.paused)
 	maps.DeleteFunc(h.paused, func(name string, _ bool) bool {
-		_, there := h.now.triggers[name]
-		return !there
+		return !h.now.cfg.Has(triggersKind, name)
 	})
 	if len(h.paused) < before {
 		h.keepPauses()
@@ -95,8 +181,13 @@ func (h *Host) pausesFile() string {
 	return filepath.Join(stateBeside(h.origin.path), "paused.json")
 }
 
-// recallPauses reads what keepPauses of an earlier program has written.
+// recallPauses reads what keepPauses of an earlier program has written. It holds
+// until the store says better.
 func (h *Host) recallPauses() {
+	if h.recalled {
+		return
+	}
+	h.recalled = true
 	data, err := os.ReadFile(h.pausesFile())
 	if err != nil {
 		return // nothing is paused

@@ -3,7 +3,6 @@ package host
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -43,11 +42,16 @@ func (b backend) Plan(_ context.Context, d admin.Document) (admin.Plan, error) {
 	}
 	o := b.loadOptions()
 	o.LookupEnv = b.origin.lookup
-	o.Secret = func(name string) (string, error) { // what an export has in place of secrets in clear
-		if s, ok := now.Literal(name); ok {
+	known := b.sources.snapshot()
+	if known != nil {
+		o.Objects = known.Document()
+	}
+	kept := b.secrets(known)
+	o.Secret = func(name string) (string, error) {
+		if s, ok := now.Literal(name); ok { // what an export has in place of secrets in clear
 			return s, nil
 		}
-		return "", errors.New("there is none of that name")
+		return kept(name)
 	}
 	next, err := config.Parse([]byte(d.Text), filepath.Join(now.Dir(), filepath.Base(d.File)), o)
 	if err != nil {
@@ -159,22 +163,45 @@ func (b backend) Objects(_ context.Context, kind string) ([]admin.Object, error)
 		for _, name := range b.Functions() {
 			all[name] = cfg.Functions[name]
 		}
+		add(all, cfg.Functions) // those of the store that this program does not have
 	case securityKind:
 		add(all, cfg.Security)
 	case triggersKind:
 		add(all, cfg.Triggers)
+		for name, w := range cfg.Waiting {
+			all[name] = w.Trigger
+		}
 	default:
-		return nil, fmt.Errorf("%w: there is no kind %q; expected one of %s", admin.ErrNotFound, kind, strings.Join(kinds, ", "))
+		return nil, noSuchKind(kind)
 	}
 	status := b.Status()
 	var objects []admin.Object
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		o := admin.Object{Kind: kind, Name: name, Owner: cfg.File}
+		o := admin.Object{Kind: kind, Name: name, Text: cfg.ExportObject(kind, name)}
 		o.Spec, _ = config.Mask(all[name]).(map[string]any)
-		observe(&o, status)
+		b.attribute(&o, cfg)
+		observe(&o, cfg, status)
 		objects = append(objects, o)
 	}
 	return objects, nil
+}
+
+func noSuchKind(kind string) error {
+	return fmt.Errorf("%w: there is no kind %q; expected one of %s", admin.ErrNotFound, kind, strings.Join(kinds, ", "))
+}
+
+// attribute adds to an object whose it is.
+func (b backend) attribute(o *admin.Object, cfg *config.Config) {
+	switch {
+	case cfg.Stored(o.Kind, o.Name):
+		o.Owner = admin.StoreOwner
+		if known := b.sources.snapshot(); known != nil {
+			now, _ := known.Object(o.Kind, o.Name)
+			o.Version = now.Version
+		}
+	case cfg.Has(o.Kind, o.Name):
+		o.Owner = cfg.File
+	}
 }
 
 // Object implements [admin.ConfigOperator].
@@ -198,14 +225,17 @@ func add[T any](all map[string]any, section map[string]T) {
 }
 
 // observe adds to an object how it is doing.
-func observe(o *admin.Object, s admin.Status) {
+func observe(o *admin.Object, cfg *config.Config, s admin.Status) {
 	switch o.Kind {
 	case connectionsKind:
 		for _, c := range s.Connections {
 			if c.Name == o.Name {
 				o.State, o.Error, o.Refused = "idle", c.Error, c.Refused
-				if c.Connected {
+				switch {
+				case c.Connected:
 					o.State = "connected"
+				case cfg.Locked(connectionsKind, c.Name) != "":
+					o.State = "locked"
 				}
 			}
 		}

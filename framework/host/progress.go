@@ -86,6 +86,17 @@ func proofFailed(err error) (failed bool) {
 	return failed
 }
 
+// wasRefused reports whether a configuration that makes sense was refused, which no
+// change of a file that it refers to would help.
+func wasRefused(err error) (refused bool) {
+	visit(err, func(err error) {
+		if _, ok := err.(*refusal); ok { //nolint:errorlint // likewise
+			refused = true
+		}
+	})
+	return refused
+}
+
 // visit calls f with err and every error in it.
 func visit(err error, f func(error)) {
 	if err == nil {

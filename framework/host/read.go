@@ -33,15 +33,18 @@ func (h *Host) readFile(path string, lookup func(string) (string, bool)) (*confi
 		path = defaultFile
 	}
 	h.origin = origin{path, lookup}
-	cfg, err := h.reread()
+	d, err := h.readDocument()
 	if errors.Is(err, fs.ErrNotExist) && !named {
-		cfg = config.Empty()
-		cfg.Store.None = !h.startsPostgres()
-		return cfg, nil
+		d, err = noDocument, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
+	cfg, err := h.compose(d, nil)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	h.sources.base = d
 	return cfg, nil
 }
 
@@ -49,11 +52,4 @@ func (h *Host) readFile(path string, lookup func(string) (string, bool)) (*confi
 type origin struct {
 	path   string
 	lookup func(string) (string, bool) // of environment variables; nil: os.LookupEnv
-}
-
-// reread reads the configuration again.
-func (h *Host) reread() (*config.Config, error) {
-	o := h.loadOptions()
-	o.LookupEnv = h.origin.lookup
-	return config.Load(h.origin.path, o)
 }

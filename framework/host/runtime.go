@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -42,7 +43,16 @@ func (h *Host) Send(ctx context.Context, binding, destination string, data event
 		names := slices.Sorted(maps.Keys(out.bindings))
 		return framework.Terminal(fmt.Errorf("send to %s: no such binding; there are: %s", binding, strings.Join(names, ", ")))
 	}
-	return h.meters.binding(binding).count(func() error { return h.send(ctx, out, b, destination, data, o) })
+	return h.meters.binding(binding).count(func() error {
+		if h.tracer == nil {
+			return h.send(ctx, out, b, destination, data, o)
+		}
+		return h.tracedSend(ctx, "send", h.systemOf(h.config.Load().Bindings[binding].Connection), cmp.Or(destination, binding), data, o.Header,
+			func(ctx context.Context, data event.Event, header map[string]any) error {
+				o.Header = header
+				return h.send(ctx, out, b, destination, data, o)
+			})
+	})
 }
 
 func (h *Host) send(ctx context.Context, out *outputs, b *bindings.Binding, destination string, data event.Event, o framework.SendOptions) error {
@@ -139,6 +149,9 @@ func (h *Host) Settings(_ context.Context, function string, v any) error {
 	cfg := h.config.Load()
 	if cfg == nil {
 		return fmt.Errorf("settings: %w", errNotStarted)
+	}
+	if why := cfg.Locked(functionsKind, function); why != "" {
+		return fmt.Errorf("settings of %s %w: %s", function, framework.ErrUnavailable, why)
 	}
 	settings := cfg.Functions[function].Settings
 	if err := settings.Decode(v); err != nil {

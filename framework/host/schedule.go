@@ -75,7 +75,7 @@ func (t *timer) publish(ctx context.Context, due time.Time) error {
 	defer cancel()
 	for attempt := 1; ; attempt++ {
 		_, err := t.spec.store.Publish(ctx, "topic:"+scheduleTopic(t.Trigger), schedule.Event(t.Trigger, due), framework.PublishOptions{})
-		if err == nil || framework.IsTerminal(err) || sleep(ctx, config.DefaultRetry().Wait(attempt)) != nil {
+		if err == nil || framework.IsTerminal(err) || triggers.Sleep(ctx, config.DefaultRetry().Wait(attempt)) != nil {
 			return err
 		}
 	}
@@ -109,7 +109,7 @@ func (t *timer) call(soft context.Context, due time.Time) error {
 		if !asked {
 			wait = t.spec.retry.Wait(d.Attempt)
 		}
-		if sleep(soft, wait) != nil {
+		if triggers.Sleep(soft, wait) != nil {
 			return err
 		}
 	}
@@ -143,15 +143,4 @@ func (t *timer) Status() triggers.Status {
 		s.State = triggers.Stopped
 	}
 	return s
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -82,9 +82,10 @@ func (h *Host) deliver(ctx context.Context, d *outbox.Delivery, function, format
 		},
 	}
 	ctx = framework.NewContext(ctx, inv)
-	limited, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	_, err := triggers.Call(limited, h.functions[function], d.Event)
+	err := triggers.Within(ctx, timeout, func(ctx context.Context) error {
+		_, err := triggers.Call(ctx, h.functions[function], d.Event)
+		return err
+	})
 	if err == nil {
 		return nil
 	}
@@ -92,9 +93,6 @@ func (h *Host) deliver(ctx context.Context, d *outbox.Delivery, function, format
 		return fmt.Errorf("%w: %w", framework.ErrUnavailable, fault)
 	}
 	if ctx.Err() == nil {
-		if errors.Is(limited.Err(), context.DeadlineExceeded) {
-			err = fmt.Errorf("timed out after %v: %w", timeout, err)
-		}
 		h.log.WarnContext(ctx, "function failed", "err", err)
 	}
 	return err
@@ -117,14 +115,9 @@ func (h *Host) buried(function, deadLetter string) func(context.Context, *outbox
 
 // publishedLetter is a published event as a dead letter on a broker.
 func publishedLetter(d *outbox.Delivery, function string, cause error) (connections.Message, error) {
-	m, err := connections.Encode(d.Event)
+	m, err := d.Message()
 	if err != nil {
 		return m, err
-	}
-	for name, v := range d.Header {
-		if _, ok := m.Header[name]; !ok {
-			m.Header[name] = v
-		}
 	}
 	l := triggers.Letter{
 		Trigger: d.Trigger, Function: function, Destination: d.Target, Message: m, Event: d.Event,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/bindings"
+	"github.com/fairlead/fairlead/framework/config/stored"
 	"github.com/fairlead/fairlead/outbox"
 	"github.com/fairlead/fairlead/triggers"
 )
@@ -21,6 +22,16 @@ type Status struct {
 	Store       *outbox.Status             // nil: there is none
 	Missing     []string                   // what readiness waits for
 	Progress    Progress                   // of the configuration
+	Stored      Stored
+}
+
+// Stored says what of the configuration is in the store. It is empty without a
+// store, and until that has answered.
+type Stored struct {
+	Generation int64            // that runs
+	Replica    int              // the id of this one
+	Replicas   []stored.Replica // that share the store, as it was a moment ago
+	Shadowed   []string         // objects that the file has, too, and so owns
 }
 
 // Status returns how everything is doing now.
@@ -41,6 +52,25 @@ func (h *Host) Status() Status {
 	if store := h.stored.Load(); store != nil {
 		status := store.Status()
 		s.Store = &status
+	}
+	s.Stored = h.storedStatus()
+	return s
+}
+
+func (h *Host) storedStatus() (s Stored) {
+	cfg := h.config.Load()
+	if cfg == nil {
+		return s
+	}
+	s.Shadowed = cfg.Shadowed()
+	if known := h.sources.snapshot(); known != nil {
+		s.Generation = known.Generation
+	}
+	if all := h.sources.replicas.Load(); all != nil {
+		s.Replicas = *all
+	}
+	if store := h.stored.Load(); store != nil {
+		s.Replica = store.Status().Replica
 	}
 	return s
 }
@@ -65,6 +95,10 @@ func (h *Host) missing() []string {
 	if s := h.stored.Load(); s != nil && s.desired.URL != "" && !s.Ready() {
 		status := s.Status()
 		missing = append(missing, strings.TrimSuffix(fmt.Sprintf("store: %s: %s", status.State, text(status.Err)), ": "))
+	}
+	if s := h.stored.Load(); s != nil && s.desired.URL != "" && s.Ready() && h.sources.following.Load() &&
+		h.sources.snapshot() == nil && time.Since(h.started) < patience {
+		missing = append(missing, "store: its configuration does not run yet")
 	}
 	slices.Sort(missing)
 	return missing

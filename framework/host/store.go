@@ -53,6 +53,7 @@ func (h *Host) openStore(cfg *config.Config) (*storage, error) {
 		return nil, nil
 	}
 	oc := storeConfig(cfg.Store, h.log)
+	oc.Configured = h.sources.changed
 	oc.Ledger = h.openLedger(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &storage{generation: 1, desired: cfg.Store, cancel: cancel}
@@ -146,6 +147,7 @@ func (h *Host) openLedger(cfg *config.Config) *ledger.Ledger {
 	h.ledgerOnce.Do(func() {
 		l, err := ledger.Open(filepath.Join(stateDir(cfg), "ledger"))
 		if err != nil {
+			h.ledger = new(ledger.Ledger)
 			h.log.Warn("calls that run are not recorded, so a message that kills the process is noticed by its broker's count only", "err", err)
 			return
 		}

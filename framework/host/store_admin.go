@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead/fairlead/connections"
 	"github.com/fairlead/fairlead/framework"
 	"github.com/fairlead/fairlead/framework/config"
+	"github.com/fairlead/fairlead/framework/config/stored"
 	"github.com/fairlead/fairlead/outbox"
 )
 
@@ -87,6 +88,7 @@ func classify(err error) error {
 		{errNoStore, admin.ErrNoStore},
 		{outbox.ErrNotFound, admin.ErrNotFound},
 		{outbox.ErrServed, admin.ErrConflict},
+		{stored.ErrBusy, admin.ErrConflict},
 		{framework.ErrUnavailable, admin.ErrUnavailable},
 	} {
 		if errors.Is(err, c.is) {
@@ -212,7 +214,7 @@ func adminTopic(t outbox.Topic) admin.Topic {
 func adminSubscription(s outbox.SubscriptionStatus) admin.Subscription {
 	return admin.Subscription{
 		Name: s.Name, Served: s.Served, Depth: s.Depth, Retrying: s.Retrying, InFlight: s.InFlight,
-		Oldest: known(s.Oldest), Created: s.Created.UTC(),
+		Oldest: known(s.Oldest), Created: s.Created.UTC(), Error: s.Error,
 	}
 }
 

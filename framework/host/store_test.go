@@ -216,7 +216,9 @@ func TestTransactional(t *testing.T) {
 	})
 	r.exec("create table orders (id text)")
 	r.apply(`
-triggers: {in: {connection: m, queue: in, function: order, retry: {first: 10ms}}}
+triggers:
+  in: {connection: m, queue: in, function: order, retry: {first: 10ms}}
+  other: {connection: m, queue: other, function: order, retry: {first: 10ms}, reply: out/elsewhere}
 bindings: {out: {connection: m}}
 `)
 	m := connections.Message{Body: []byte("1"), Text: true, ReplyTo: "answers", ID: "message 1", CorrelationID: "c"}
@@ -241,6 +243,12 @@ bindings: {out: {connection: m}}
 		if n := r.broker.Len(queue); n != 0 {
 			t.Errorf("%s has %d more messages", queue, n)
 		}
+	}
+
+	// A message without a reply-to has its answer where the trigger says.
+	r.broker.Put("other", connections.Message{Body: []byte("2"), Text: true, ID: "message 2", CorrelationID: "d"})
+	if got := r.take("elsewhere"); string(got.Body) != "reply to 2" || got.CorrelationID != "d" {
+		t.Errorf("reply by a binding: got %q, correlation id %v", got.Body, got.CorrelationID)
 	}
 }
 

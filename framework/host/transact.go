@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -50,8 +49,15 @@ func (h *Host) Publish(ctx context.Context, target string, ev event.Event, o fra
 	if err != nil {
 		return framework.Terminal(fmt.Errorf("publish to %s: %w", target, err))
 	}
-	_, err = s.Publish(ctx, target, ev, o)
-	return err
+	if h.tracer == nil {
+		_, err := s.Publish(ctx, target, ev, o)
+		return err
+	}
+	return h.tracedSend(ctx, "publish", storeSystem, target, ev, o.Header, func(ctx context.Context, ev event.Event, header map[string]any) error {
+		o.Header = header
+		_, err := s.Publish(ctx, target, ev, o)
+		return err
+	})
 }
 
 // Transact implements [framework.Runtime].
@@ -63,9 +69,7 @@ func (h *Host) Transact(ctx context.Context, in event.Event, work func(context.C
 	r := h.received(ctx, in)
 	h.warnUnstable(ctx, r)
 	var reply *event.Event
-	began := false
 	ran, err := s.Transact(context.WithValue(ctx, transactionKey{}, s), r, func(ctx context.Context, tx pgx.Tx) error {
-		began = true
 		out, err := work(ctx, tx)
 		if err != nil {
 			return err
@@ -76,11 +80,6 @@ func (h *Host) Transact(ctx context.Context, in event.Event, work func(context.C
 		}
 		return err
 	})
-	if err != nil && began && errors.Is(ctx.Err(), context.DeadlineExceeded) && s.Status().State == outbox.Running {
-		// The store is well: the function took all its time. Whatever the store says of
-		// the rest, it is not to blame.
-		return nil, fmt.Errorf("transactional function: %w (%v)", context.DeadlineExceeded, err)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -127,11 +126,16 @@ func (h *Host) stageReply(ctx context.Context, s *outbox.Store, out *event.Event
 	if out == nil || inv.Parent != nil || o.Connection == "" {
 		return false, nil
 	}
-	to, native := o.ReplyTo, true
-	if to == "" {
-		to, native = h.config.Load().Triggers[o.Trigger].ReplyTo, false
-	}
-	if to == "" {
+	t := h.config.Load().Triggers[o.Trigger]
+	place := outbox.Send{Binding: repliesOf(o.Connection), Destination: o.ReplyTo, Native: true}
+	switch {
+	case o.ReplyTo != "":
+	case t.ReplyTo != "":
+		place.Destination, place.Native = t.ReplyTo, false
+	case t.Reply != "":
+		place = outbox.Send{}
+		place.Binding, place.Destination, _ = strings.Cut(t.Reply, "/")
+	default:
 		return false, nil
 	}
 	m, err := connections.Encode(*out)
@@ -139,7 +143,8 @@ func (h *Host) stageReply(ctx context.Context, s *outbox.Store, out *event.Event
 		return false, fmt.Errorf("reply: %w", err)
 	}
 	m.CorrelationID = o.Correlate
-	return true, s.StageSend(ctx, outbox.Send{Binding: repliesOf(o.Connection), Destination: to, Native: native, Message: m})
+	place.Message = m
+	return true, s.StageSend(ctx, place)
 }
 
 // repliesOf is the name under which answers on a connection are staged. No

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -133,7 +134,7 @@ func (t *runningTrigger) verdict(ctx context.Context) error {
 		switch {
 		case errors.Is(s.Err, connections.ErrRefused) && !s.Subscribed && !errors.Is(t.replaced, connections.ErrRefused):
 			return s.Err
-		case s.Subscribed, s.Err != nil, sleep(ctx, verdictPause) != nil:
+		case s.Subscribed, s.Err != nil, triggers.Sleep(ctx, verdictPause) != nil:
 			return nil
 		}
 	}
@@ -164,12 +165,15 @@ func (h *Host) consumer(s triggerSpec, broker *triggers.Trigger) (*outbox.Consum
 			},
 		})
 	}
+	letters := packer{h.drivers[s.connection.Type], h.log}
 	r := outbox.Retries{
 		Trigger: s.Name, Function: t.Function, Concurrency: t.Concurrency, Retry: s.retry, Grace: s.grace, Stack: stackOf, Log: h.log,
-		Handle: func(ctx context.Context, l *outbox.Letter) error { return broker.Resume(ctx, fromStore(l)) },
+		Handle: func(ctx context.Context, l *outbox.Letter) error { return broker.Resume(ctx, letters.fromStore(l)) },
 	}
 	if d := s.deadLetter; d != "" && d != storeName {
-		r.Bury = func(ctx context.Context, l *outbox.Letter) error { return h.buryAt(ctx, d, fromStore(l).OnBroker()) }
+		r.Bury = func(ctx context.Context, l *outbox.Letter) error {
+			return h.buryAt(ctx, d, letters.fromStore(l).OnBroker())
+		}
 	}
 	return s.store.Retries(r)
 }
@@ -209,7 +213,7 @@ func (h *Host) spec(cfg *config.Config, out *outputs, name string, s triggerSpec
 		return triggers.Spec{Name: name}, nil
 	}
 	driver := h.drivers[c.Type]
-	dial, err := driver.Open(t.Connection, c.Settings)
+	dial, err := h.opened(cfg, t.Connection)
 	if err != nil {
 		return triggers.Spec{}, err
 	}
@@ -222,11 +226,11 @@ func (h *Host) spec(cfg *config.Config, out *outputs, name string, s triggerSpec
 		Format: t.Format, EventID: strings.TrimPrefix(t.EventID, "header:"), Timeout: s.timeout,
 		Retry: s.retry, AttemptsSet: s.attemptsSet, DeadLettersSet: s.deadLetter != "",
 		Concurrency: t.Concurrency, Prefetch: t.Prefetch, Ordered: t.Ordered, Manual: t.AutoAccept != nil && !*t.AutoAccept,
-		Reply: own.send, ReplyTo: t.ReplyTo, DeadLetters: h.deadLetters(own, t.Source, s.deadLetter, s.store),
+		Reply: h.replies(own, t.Reply), ReplyTo: cmp.Or(t.ReplyTo, t.Reply), DeadLetters: h.deadLetters(own, t.Source, s.deadLetter, s.store),
 		Ledger: h.openLedger(cfg), Grace: cfg.Grace, Log: h.log,
 	}
 	if s.store != nil {
-		spec.Store = keeper{s.store}
+		spec.Store = keeper{s.store, packer{driver, h.log}}
 	}
 	return spec, nil
 }

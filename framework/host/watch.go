@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/fairlead/fairlead/framework/config"
@@ -25,18 +26,23 @@ const (
 )
 
 // watch makes apply make the configuration run whenever the files that it was read
-// from have changed, until the host is stopped. Without a file, there is nothing
-// to watch.
+// from have changed, or what the store holds, until the host is stopped.
 func (h *Host) watch(apply func(*config.Config) error) {
-	cfg := h.config.Load()
-	if cfg.File == "" || !regular(cfg.File) {
-		return
-	}
+	h.sources.mu.Lock()
+	h.sources.run = apply
+	h.sources.mu.Unlock()
+	h.sources.following.Store(true)
 	h.watched = make(chan struct{})
-	w := &watcher{host: h, apply: apply}
+	var both sync.WaitGroup
+	if file := h.config.Load().File; file != "" && regular(file) {
+		w := &watcher{host: h}
+		both.Go(func() { w.run(h.changes) })
+	}
+	f := &follower{host: h}
+	both.Go(func() { f.run(h.changes) })
 	go func() {
 		defer close(h.watched)
-		w.run(h.changes)
+		both.Wait()
 	}()
 }
 
@@ -48,8 +54,7 @@ func regular(path string) bool {
 
 // A watcher follows the files of one host's configuration. One goroutine uses it.
 type watcher struct {
-	host  *Host
-	apply func(*config.Config) error
+	host *Host
 
 	read  contents  // what was read last; nil at first, as nobody knows what that was
 	last  contents  // of the last look
@@ -66,12 +71,12 @@ func (w *watcher) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		w.look(ctx)
+		w.look()
 	}
 }
 
 // look reads the configuration if it has changed, and is whole.
-func (w *watcher) look(ctx context.Context) {
+func (w *watcher) look() {
 	now := look(w.files())
 	if !maps.Equal(now, w.last) {
 		w.last, w.same = now, 0
@@ -82,7 +87,7 @@ func (w *watcher) look(ctx context.Context) {
 		return
 	}
 	w.read = now
-	w.reload(ctx)
+	w.reload()
 }
 
 // files are those that the configuration was made of. A program that is part of
@@ -95,32 +100,23 @@ func (w *watcher) files() []string {
 	return files
 }
 
-func (w *watcher) reload(ctx context.Context) {
+func (w *watcher) reload() {
 	h := w.host
-	cfg, err := h.reread()
+	h.sources.mu.Lock()
+	defer h.sources.mu.Unlock()
 	w.again = time.Time{}
-	if err != nil {
-		w.again = time.Now().Add(watchRetry)
-		if h.progress.refuse(err) {
-			h.log.Error("the configuration cannot be read; the one before goes on", "err", err)
-		}
-		return
-	}
-	changes := config.Diff(h.config.Load(), cfg)
-	before := text(h.progress.get().Refused)
-	err = w.apply(cfg)
-	if proofFailed(err) {
-		w.again = time.Now().Add(proofRetry)
+	d, err := h.readDocument()
+	if err == nil {
+		err = h.reload(d, h.sources.snapshot())
+	} else if h.progress.refuse(err) {
+		h.log.Error("the configuration cannot be read; the one before goes on", "err", err)
 	}
 	switch {
-	case ctx.Err() != nil: // the host stops
-	case h.config.Load() != cfg && text(err) == before: // that was said
-	case h.config.Load() != cfg:
-		h.log.Error("the new configuration is refused; the one before goes on", "err", err)
-	case err != nil:
-		h.log.Warn("configuration changed, but not all of what it replaced ended well", "generation", h.progress.get().Generation, "changes", describe(changes), "err", err)
-	case len(changes) > 0:
-		h.log.Info("configuration changed", "generation", h.progress.get().Generation, "changes", describe(changes))
+	case err == nil:
+	case proofFailed(err):
+		w.again = time.Now().Add(proofRetry)
+	case !wasRefused(err):
+		w.again = time.Now().Add(watchRetry)
 	}
 }
 

@@ -21,10 +21,10 @@ import (
 	"time"
 )
 
-// A Ledger is one process's. A nil Ledger remembers nothing. Its methods may be
-// called from any goroutine.
+// A Ledger is one process's. The zero Ledger remembers nothing, but lets a suspect
+// run alone; a nil one does neither. Its methods may be called from any goroutine.
 type Ledger struct {
-	file *mapped
+	file *mapped      // nil: there are no slots
 	gate sync.RWMutex // held for writing by a suspect that runs
 
 	suspicious atomic.Int64 // number of suspects; most of the time none
@@ -222,7 +222,7 @@ func (l *Ledger) Suspects() int {
 
 // Close removes the ledger, if nothing in it is of use to the next process.
 func (l *Ledger) Close() error {
-	if l == nil {
+	if l == nil || l.file == nil {
 		return nil
 	}
 	l.mu.Lock()

@@ -31,7 +31,8 @@ create table {schema}.newcomer (
 create table {schema}.replica (
 	id         int generated always as identity primary key,
 	name       text not null,
-	queues     bigint[] not null default '{}',
+	queues     bigint[] not null default '{}', -- that it serves
+	elsewhere  bigint[] not null default '{}', -- of these, whose dead letters are not kept here
 	started_at timestamptz not null default now(),
 	expires_at timestamptz not null
 );
@@ -39,15 +40,14 @@ create table {schema}.replica (
 create sequence {schema}.seq as bigint;
 
 -- A delivery is one event for one subscription that was not tried yet, or is
--- being tried for the first time. No indexed column ever changes, so a claim is
--- a HOT update: fillfactor leaves room for it on the same page.
+-- being tried for the first time. It is written once and deleted once: who holds
+-- it says the table claim. claims counts the holders that died with it.
 create table {schema}.delivery (
 	seq        bigint not null default nextval('{schema}.seq'),
 	created_at timestamptz not null default now(),
 	expires_at timestamptz,
 	payload_id bigint,
 	queue      bigint not null,
-	owner      int not null default 0,
 	rank       smallint not null,
 	claims     smallint not null default 0,
 	replayed   bool not null default false,
@@ -56,12 +56,27 @@ create table {schema}.delivery (
 	header     jsonb not null,
 	data       bytea,
 	primary key (queue, rank, seq)
-) with (fillfactor = 50, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0.05,
+) with (autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0.05,
 	autovacuum_vacuum_cost_delay = 0, autovacuum_vacuum_insert_scale_factor = 0.5, vacuum_truncate = off,
 	toast.autovacuum_vacuum_cost_delay = 0, toast.vacuum_truncate = off);
 create index delivery_key on {schema}.delivery (queue, key, seq) where key is not null;
 create index delivery_payload on {schema}.delivery (payload_id) where payload_id is not null;
 create index delivery_expiry on {schema}.delivery (expires_at) where expires_at is not null;
+
+-- What a replica holds of the deliveries of a queue: one row, replaced by each
+-- cycle of its consumer. top is the highest of seqs, and there so that rows which
+-- were replaced, and cannot be removed while a transaction stays open, are not
+-- read again (see lowwater.go).
+create table {schema}.claim (
+	queue   bigint not null,
+	top     bigint not null,
+	replica int not null,
+	at      timestamptz not null default now(),
+	seqs    bigint[] not null
+) with (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_cost_delay = 0,
+	vacuum_truncate = off, toast.autovacuum_vacuum_cost_delay = 0, toast.vacuum_truncate = off);
+alter table {schema}.claim alter column seqs set storage external;
+create index claim_queue on {schema}.claim (queue, top);
 
 -- The data of an event that has more than one subscriber.
 create table {schema}.payload (

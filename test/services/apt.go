@@ -35,6 +35,13 @@ func missingPackages(want selection) []string {
 		need(inPath("javac"), "default-jdk-headless")
 		need(inPath("mvn"), "maven")
 	}
+	if want["node"] || want["browser"] {
+		need(inPath("node"), "nodejs")
+		need(inPath("npm"), "npm")
+	}
+	if want["browser"] {
+		need(findChromium() != "", "chromium")
+	}
 	if want["python"] {
 		need(exists("/usr/include/sasl/sasl.h"), "libsasl2-dev")
 		need(matches("/usr/lib/*/sasl2/libscram.so"), "libsasl2-modules")

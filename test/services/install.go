@@ -31,7 +31,13 @@ func install(ctx context.Context, p place, want selection, log *progress) error 
 		steps = append(steps, toxiproxyProgram(p))
 	}
 	if want["python"] {
-		steps = append(steps, pythonClients(p), pythonWeb(p))
+		steps = append(steps, pythonClients(p), pythonWeb(p), pythonAPI(p))
+	}
+	if want["node"] {
+		steps = append(steps, nodeClients(p))
+	}
+	if want["browser"] {
+		steps = append(steps, axe(p))
 	}
 	return sideBySide(steps, func(s step) error { return take(ctx, s, log) })
 }

@@ -2,6 +2,7 @@ package services
 
 import (
 	"maps"
+	"path/filepath"
 	"slices"
 	"testing"
 )
@@ -21,17 +22,23 @@ type Instance struct {
 // its own, and stopped when the test ends.
 func Private(t testing.TB, name string) *Instance {
 	t.Helper()
-	state, service := running(t), named(name)
+	service := named(name)
 	if service.broker == nil {
 		t.Fatalf("there is no broker %q", name)
 	}
-	if _, ok := state.Brokers[name]; !ok {
-		missing(t, name+" is not running")
+	return private(t, service)
+}
+
+func private(t testing.TB, service service) *Instance {
+	t.Helper()
+	state := running(t)
+	if _, ok := state.Brokers[service.name]; !ok {
+		missing(t, service.name+" is not running")
 	}
-	site := site{Dir: t.TempDir(), Certs: state.Certs, Dist: state.Dist, KDC: state.KDC, Ports: reserveNamed(t, service.ports)}
+	site := site{Dir: t.TempDir(), Certs: state.Certs, Dist: newest(t, state.Dist), KDC: state.KDC, Ports: reserveNamed(t, service.ports)}
 	if service.prepare != nil {
 		if err := service.prepare(site); err != nil {
-			t.Fatalf("prepare %s: %v", name, err)
+			t.Fatalf("prepare %s: %v", service.name, err)
 		}
 	}
 	i := &Instance{Broker: service.broker(site), t: t, service: service, site: site}
@@ -91,4 +98,18 @@ func reserveNamed(t testing.TB, names map[string]int) map[string]int {
 		ports[name] = free[i]
 	}
 	return ports
+}
+
+// newest returns the brokers' programs of this checkout, if they are installed, or
+// those that the shared brokers run from, which may be of an earlier one.
+func newest(t testing.TB, running string) string {
+	t.Helper()
+	p, err := here()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if exists(filepath.Join(p.dist(), "complete")) {
+		return p.dist()
+	}
+	return running
 }

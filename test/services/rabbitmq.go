@@ -18,7 +18,7 @@ func rabbitmq() service {
 		stop:    syscall.SIGTERM,
 		broker: func(s site) Broker {
 			return Broker{
-				Name: "rabbitmq", STOMP: s.address("stomp"), STOMPHost: "/",
+				Name: "rabbitmq", STOMP: s.address("stomp"), STOMPHost: "/", AMQP091: s.address("amqp091"),
 				User: appUser, Password: appPassword, Certs: s.Certs,
 			}
 		},

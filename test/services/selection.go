@@ -2,8 +2,9 @@ package services
 
 import "os"
 
-// selection says which services are wanted, by name; python stands for the
-// Python clients, which are installed but do not run.
+// selection says which services are wanted, by name; python and node stand for
+// the clients in Python and JavaScript, and browser for Chromium, which are installed
+// but do not run.
 type selection map[string]bool
 
 // selected returns all services but those that the environment leaves out,
@@ -18,6 +19,8 @@ func selected() selection {
 		"postgres":  "SVC_POSTGRES",
 		"toxiproxy": "SVC_TOXIPROXY",
 		"python":    "SVC_PYTHON",
+		"node":      "SVC_NODE",
+		"browser":   "SVC_BROWSER",
 	}
 	want := selection{}
 	for name, variable := range switches {

@@ -34,6 +34,7 @@ type Broker struct {
 	AMQPAnonymous string `json:"amqp_anonymous,omitempty"` // SASL ANONYMOUS
 	AMQPToken     string `json:"amqp_token,omitempty"`     // SASL XOAUTH2; the broker asks Identity whose the token is
 	Identity      string `json:"identity,omitempty"`       // where the test itself has to serve GET /user as GitHub does, with TLS as "server"
+	AMQP091       string `json:"amqp091,omitempty"`        // RabbitMQ's own protocol
 	Core          string `json:"core,omitempty"`           // Artemis' own protocol and OpenWire, for JMS peers
 	OpenWire      string `json:"openwire,omitempty"`       // ActiveMQ Classic's own protocol, for JMS peers
 	User          string `json:"user"`

@@ -51,7 +51,7 @@ func (p place) runs(want selection) bool {
 			return false
 		}
 	}
-	return !want["python"] || exists(p.python()) && exists(p.webPython())
+	return (!want["python"] || exists(p.python()) && exists(p.web().python()) && exists(p.api().python())) && (!want["node"] || exists(p.nodeModules()))
 }
 
 // installAll has the cache to itself: two installations into one folder end in

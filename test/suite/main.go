@@ -3,6 +3,7 @@
 //	go run ./test/suite test    everything that must hold before a change is merged
 //	go run ./test/suite bench   every benchmark
 //	go run ./test/suite fuzz    every fuzz target, for ten seconds each
+//	go run ./test/suite cluster the part of test that deploys to a Kubernetes of its own
 //	go run ./test/suite mq      the part of test that needs the interface of IBM MQ's client
 //
 // It starts the services that tests need (see test/services) and stops them
@@ -42,11 +43,13 @@ func run(ctx context.Context, args []string) error {
 			return withServices(ctx, bench)
 		case "fuzz":
 			return fuzz(ctx)
+		case "cluster":
+			return withServices(ctx, onlyDeploying)
 		case "mq":
 			return onlyMQ(ctx)
 		}
 	}
-	return errors.New("want one of test, bench, fuzz, mq")
+	return errors.New("want one of test, bench, cluster, fuzz, mq")
 }
 
 // withServices calls work while the services run. What is installed for the

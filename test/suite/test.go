@@ -37,14 +37,27 @@ func format(ctx context.Context) error {
 	return nil
 }
 
-func vet(ctx context.Context) error { return tool(ctx, "go", "vet", "./...") }
+func vet(ctx context.Context) error {
+	return errors.Join(tool(ctx, "go", "vet", "./..."), toolWith(ctx, followed, "go", "-C", browser, "vet", "./..."))
+}
+
+// browser is the module that tests the dashboard in a real browser.
+const browser = "test/browser"
+
+// followed lets its go.mod follow ours.
+var followed = []string{"GOFLAGS=-mod=mod"}
 
 // tests runs every test under the race detector, two packages at a time: most
 // wait for a broker, which a small machine has only so much of. Those that need
-// IBM MQ's client come after them.
+// IBM MQ's client, or a browser, come after them.
 func tests(ctx context.Context) error {
 	r := newReport(os.Stdout)
-	err := errors.Join(r.run(ctx, nil, "-race", "-p", "2", "./..."), mq(ctx, r))
+	err := errors.Join(
+		r.run(ctx, nil, "-race", "-p", "2", "./..."),
+		mq(ctx, r),
+		r.runIn(ctx, browser, followed, "-race", "./..."),
+		deploying(ctx, r),
+	)
 	return errors.Join(err, r.summary())
 }
 
@@ -52,10 +65,16 @@ func tests(ctx context.Context) error {
 // adds the results. None is taken from the cache, since services are not part of
 // its key.
 func (r *report) run(ctx context.Context, env []string, args ...string) error {
+	return r.runIn(ctx, "", env, args...)
+}
+
+// runIn is run in the folder of another module.
+func (r *report) runIn(ctx context.Context, dir string, env []string, args ...string) error {
 	args = append([]string{"test", "-json", "-count=1", "-timeout", packageLimit.String()}, args...)
 	env = append(env, "FAIRLEAD_REQUIRE_SERVICES=1")
 	fmt.Println(strings.Join(slices.Concat([]string{"+"}, quoted(env), []string{"go"}, args), " "))
 	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
 	cmd.Env = append(cmd.Environ(), env...)
 	cmd.Stderr = os.Stderr
 	events, err := cmd.StdoutPipe()

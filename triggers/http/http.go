@@ -18,6 +18,7 @@ import (
 
 	"github.com/fairlead/fairlead/framework"
 	"github.com/fairlead/fairlead/triggers"
+	"github.com/fairlead/fairlead/triggers/http/rate"
 	"github.com/fairlead/fairlead/triggers/http/security"
 )
 
@@ -71,7 +72,7 @@ type target struct {
 	format   string
 	params   []string // names of the path's variables
 	gate     *security.Gate
-	limit    *limiter
+	limit    *rate.Limiter // nil: there is none
 }
 
 // serve lets the caller in, reads the request, calls the function and answers.
@@ -118,16 +119,16 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request, t *target) (*fra
 	if t.gate != nil {
 		var refusal *security.Refusal
 		if caller, refusal = t.gate.Admit(r); refusal != nil {
-			if t.limit.allow(client(r, nil)) { // guessing is bounded, too
+			if t.limit == nil || t.limit.Allow(client(r, nil)) { // guessing is bounded, too
 				refuse(w, r, refusal)
 			} else {
-				t.limit.answer(w)
+				exceeded(w, t.limit)
 			}
 			return nil, false
 		}
 	}
-	if t.limit != nil && !t.limit.allow(client(r, caller)) {
-		t.limit.answer(w)
+	if t.limit != nil && !t.limit.Allow(client(r, caller)) {
+		exceeded(w, t.limit)
 		return nil, false
 	}
 	return caller, true

@@ -55,7 +55,7 @@ func (h *Handler) read(w http.ResponseWriter, r *http.Request) (request, error) 
 		return request{}, err
 	}
 	contentType := r.Header.Get("Content-Type")
-	m, err := modeOf(r, contentType)
+	m, err := modeOf(r.Header, contentType)
 	if err != nil {
 		return request{}, err
 	}
@@ -114,7 +114,7 @@ func readBody(body io.Reader, length int64) (data []byte, err error) {
 	return nil, &badRequest{fmt.Errorf("read the body: %w", err)}
 }
 
-func modeOf(r *http.Request, contentType string) (mode, error) {
+func modeOf(h http.Header, contentType string) (mode, error) {
 	media, _, _ := strings.Cut(contentType, ";")
 	media = strings.ToLower(strings.TrimSpace(media))
 	switch {
@@ -124,10 +124,34 @@ func modeOf(r *http.Request, contentType string) (mode, error) {
 		return structuredMode, nil
 	case strings.HasPrefix(media, "application/cloudevents"):
 		return 0, &badRequest{fmt.Errorf("found media type %s, expected %s or %s", media, event.ApplicationCloudEventsJSON, event.ApplicationCloudEventsBatchJSON)}
-	case r.Header["Ce-Specversion"] != nil:
+	case h["Ce-Specversion"] != nil:
 		return binaryMode, nil
 	}
 	return plainMode, nil
+}
+
+// ReadEvent returns the event in an answer, in binary or structured mode, or nil
+// if the answer does not claim to be one.
+func ReadEvent(h http.Header, body []byte) (*event.Event, error) {
+	contentType := h.Get("Content-Type")
+	m, err := modeOf(h, contentType)
+	switch {
+	case err != nil:
+		return nil, err
+	case m == plainMode:
+		return nil, nil
+	case m == binaryMode:
+		events := data(body, contentType)
+		return &events[0], readBinary(events[0], h)
+	}
+	events, _, err := connections.Codec{}.Decode(&connections.Message{Body: body, ContentType: contentType})
+	switch {
+	case err != nil:
+		return nil, err
+	case len(events) != 1:
+		return nil, fmt.Errorf("found a batch of %d events, expected one event", len(events))
+	}
+	return &events[0], nil
 }
 
 // validate checks an event against the specification.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/triggers"
+	"github.com/fairlead/fairlead/triggers/http/rate"
 	"github.com/fairlead/fairlead/triggers/http/security"
 )
 
@@ -18,7 +19,8 @@ type Channel struct {
 	Function string         // what it calls
 	Format   string         // "json" or "xml" to override the media type; empty to follow it
 	Gate     *security.Gate // who may call; nil: everybody
-	Limit    *Limit         // how often one client may call; nil: no limit
+	Limit    *rate.Limit    // how often one client may call; nil: no limit
+	Paused   bool           // requests get 503
 }
 
 // DocumentPath is where the description of the channels is served.
@@ -116,7 +118,11 @@ func (rt *Router) describe(w http.ResponseWriter, _ *http.Request) {
 func (rt *Router) Status() map[string]triggers.Status {
 	all := make(map[string]triggers.Status, len(rt.channels))
 	for name, c := range rt.channels {
-		all[name] = c.counts.status()
+		s := c.counts.status()
+		if c.paused {
+			s.State = triggers.Paused
+		}
+		all[name] = s
 	}
 	return all
 }
@@ -126,12 +132,13 @@ type channel struct {
 	handler *Handler
 	target
 	counts *counts
-	limit  *Limit
+	limit  *rate.Limit
+	paused bool
 }
 
 func newChannel(h *Handler, spec Channel) *channel {
 	return &channel{
-		handler: h, counts: &counts{since: time.Now()}, limit: spec.Limit,
+		handler: h, counts: &counts{since: time.Now()}, limit: spec.Limit, paused: spec.Paused,
 		target: target{
 			trigger: spec.Trigger, function: spec.Function, format: spec.Format, params: variables(spec.Route),
 			gate: spec.Gate, limit: newLimiter(spec.Limit),
@@ -151,6 +158,10 @@ func (c *channel) succeed(old *channel) {
 }
 
 func (c *channel) serve(w http.ResponseWriter, r *http.Request) {
+	if c.paused {
+		problem(match(w), http.StatusServiceUnavailable, "this is paused by an operator")
+		return
+	}
 	c.counts.inFlight.Add(1)
 	defer c.counts.inFlight.Add(-1)
 	called, err := c.handler.serve(match(w), r, &c.target)

@@ -22,6 +22,7 @@ import (
 	"github.com/fairlead/fairlead/framework/frameworktest"
 	"github.com/fairlead/fairlead/triggers"
 	httptrigger "github.com/fairlead/fairlead/triggers/http"
+	"github.com/fairlead/fairlead/triggers/http/rate"
 	"github.com/fairlead/fairlead/triggers/http/security"
 )
 
@@ -147,8 +148,8 @@ func TestWhatAFunctionSeesOfARequest(t *testing.T) {
 func TestAClientMayCallSoOften(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rt := routed(t, false,
-			httptrigger.Channel{Trigger: "a", Route: "POST /a", Function: "text", Limit: &httptrigger.Limit{PerSecond: 0.5, Burst: 2}},
-			httptrigger.Channel{Trigger: "b", Route: "POST /b", Function: "text", Gate: gate(t, "staff"), Limit: &httptrigger.Limit{PerSecond: 1}})
+			httptrigger.Channel{Trigger: "a", Route: "POST /a", Function: "text", Limit: &rate.Limit{PerSecond: 0.5, Burst: 2}},
+			httptrigger.Channel{Trigger: "b", Route: "POST /b", Function: "text", Gate: gate(t, "staff"), Limit: &rate.Limit{PerSecond: 1}})
 		call := func(path, from string, header ...string) int {
 			r := post(path, "x", header...)
 			r.RemoteAddr = from
@@ -189,7 +190,7 @@ func TestAClientMayCallSoOften(t *testing.T) {
 }
 
 func TestManyClientsTakeBoundedMemory(t *testing.T) {
-	rt := routed(t, false, httptrigger.Channel{Trigger: "a", Route: "POST /a", Function: "sink", Limit: &httptrigger.Limit{PerSecond: 0.001, Burst: 1}})
+	rt := routed(t, false, httptrigger.Channel{Trigger: "a", Route: "POST /a", Function: "sink", Limit: &rate.Limit{PerSecond: 0.001, Burst: 1}})
 	for i := range 30_000 {
 		r := post("/a", "x")
 		r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1", i>>16, i>>8&255, i&255)
@@ -237,7 +238,7 @@ func TestPublishInsteadOfWaiting(t *testing.T) {
 }
 
 func TestCountsAndLimitsOutliveARouter(t *testing.T) {
-	spec := httptrigger.Channel{Trigger: "a", Route: "POST /a/{id}", Function: "json", Limit: &httptrigger.Limit{PerSecond: 0.001, Burst: 3}}
+	spec := httptrigger.Channel{Trigger: "a", Route: "POST /a/{id}", Function: "json", Limit: &rate.Limit{PerSecond: 0.001, Burst: 3}}
 	rt := routed(t, false, spec)
 	for i, b := range []string{`{}`, `{`, `{}`} {
 		if resp := answer(rt, "POST", "/a/1", b); resp.StatusCode/100 == 2 != (i != 1) {
@@ -308,7 +309,7 @@ func TestABodyThatDoesNotCome(t *testing.T) {
 
 func TestRequestsFromManyGoroutines(t *testing.T) {
 	rt := routed(t, true, httptrigger.Channel{
-		Trigger: "a", Route: "POST /a/{id}", Function: "text", Gate: gate(t, "partners"), Limit: &httptrigger.Limit{PerSecond: 1e6, Burst: 1e6},
+		Trigger: "a", Route: "POST /a/{id}", Function: "text", Gate: gate(t, "partners"), Limit: &rate.Limit{PerSecond: 1e6, Burst: 1e6},
 	})
 	var wg sync.WaitGroup
 	for range 8 {

@@ -81,6 +81,16 @@ func writeData(w http.ResponseWriter, ev event.Event) {
 
 func writeBinary(w http.ResponseWriter, ev event.Event) {
 	h := w.Header()
+	SetEvent(h, ev)
+	if ev.DataContentType() == "" {
+		h["Content-Type"] = nil // the event says none: keep the server from guessing
+	}
+	respond(w, ev.Data())
+}
+
+// SetEvent sets the headers of a request or an answer whose body is the data of
+// ev (HTTP Protocol Binding for CloudEvents 1.0, binary mode).
+func SetEvent(h http.Header, ev event.Event) {
 	set := func(name, v string) {
 		if v != "" {
 			h[headerPrefix+name] = []string{escape(v)}
@@ -102,10 +112,7 @@ func writeBinary(w http.ResponseWriter, ev event.Event) {
 	}
 	if ct := ev.DataContentType(); ct != "" {
 		h.Set("Content-Type", ct)
-	} else {
-		h["Content-Type"] = nil // the event says none: keep the server from guessing
 	}
-	respond(w, ev.Data())
 }
 
 // escape percent-encodes what a header may not hold (section 3.1.3.2).

@@ -7,6 +7,7 @@
     subscribe  makes a durable subscription to a topic, and goes away
     resume   prints two messages of that subscription, and ends it
     types    sends and prints a message with each type of AMQP, and an end
+    described  the same with types that nobody knows, in bodies, properties and annotations
     dump     prints such messages until the end
 """
 
@@ -60,7 +61,8 @@ def plain(v):
 
 def dump(m):
     annotations = {k: v for k, v in (m.annotations or {}).items() if not k.startswith("x-opt-jms-")}
-    print(plain([m.body, m.inferred, annotations, m.properties or {}, m.correlation_id]), flush=True)
+    properties = {k: v for k, v in (m.properties or {}).items() if not k.startswith("cloudEvents_")}
+    print(plain([m.body, m.inferred, annotations, properties, m.correlation_id]), flush=True)
 
 
 VALUES = [
@@ -117,11 +119,26 @@ elif command in ("subscribe", "resume"):
             show(receiver.receive(timeout=20))
             receiver.accept()
         receiver.close()
+elif command == "described":
+    sender = connection.create_sender(queue, options=ToQueue())
+    money = Described(symbol("com.example:money"), ["EUR", decimal64(0x31C0000000000005)])
+    for m in [
+        Message(body=money, durable=True, id=uuid.UUID(int=1)),
+        Message(body={"price": money, "tax": Described(ulong(0x0000468C00000005), "x")}, durable=True, id=ulong(2)),
+        Message(body=[money, symbol("s")], inferred=True, durable=True, id=b"3", correlation_id=uuid.UUID(int=3)),
+        Message(body="text", properties={"price": money, "kind": symbol("s"), "small": ubyte(1)}, annotations={symbol("x-opt-price"): money}, durable=True),
+        Message(body=b"data", inferred=True, annotations={symbol("x-opt-price"): money, symbol("x-opt-c"): char("c")}, durable=True, content_type="a/b"),
+        Message(body="end", durable=True),
+    ]:
+        sender.send(m)
+        decoded = Message()
+        decoded.decode(m.encode())
+        dump(decoded)
 elif command == "types":
     sender = connection.create_sender(queue, options=ToQueue())
     messages = [Message(body=b, durable=True) for b in BODIES]
     messages += [Message(body=[1, "two", decimal32(3)], inferred=True), Message(body=b"data", inferred=True)]
-    messages += [Message(body="with properties", properties=dict(SIMPLE), annotations={symbol("x-opt-" + k): v for k, v in SIMPLE.items()})]
+    messages += [Message(body="with properties", content_type="a/b", subject="s", properties=dict(SIMPLE), annotations={symbol("x-opt-" + k): v for k, v in SIMPLE.items()})]
     messages += [Message(body="correlated", correlation_id=i) for i in (ulong(1), uuid.UUID(int=1), b"1", "1")]
     for m in messages + [Message(body="end")]:
         sender.send(m)

@@ -33,7 +33,7 @@ func (f Folder) Properties() ([]Property, error) { return f.AppendProperties([]P
 
 // AppendProperties is Properties that appends to dst.
 func (f Folder) AppendProperties(dst []Property) ([]Property, error) {
-	inner, err := within(f.Text)
+	inner, err := f.within()
 	if err != nil {
 		return nil, fmt.Errorf("folder %s: %w", brief(f.Name), err)
 	}
@@ -71,23 +71,97 @@ const (
 
 func readProperties(dst []Property, text string, n naming) ([]Property, error) {
 	already := len(dst)
-	properties := slices.Grow(dst, min(strings.Count(text, "</")+strings.Count(text, "/>"), most(text)))
 	s := scanner{text: text}
 	for s.skipSpace(); s.more(); s.skipSpace() {
-		if len(properties)-already == most(text) {
+		if len(dst)-already == most(text) {
 			return nil, fmt.Errorf("more than %d properties in %d bytes", most(text), len(text))
 		}
-		e, err := s.element()
+		if len(dst) == cap(dst) {
+			rest := s.text[s.at:]
+			dst = slices.Grow(dst, max(1, min(strings.Count(rest, "</")+strings.Count(rest, "/>"), most(text))))
+		}
+		p, err := s.property(n)
 		if err != nil {
 			return nil, err
 		}
-		p, err := e.property(n)
-		if err != nil {
-			return nil, err
-		}
-		properties = append(properties, p)
+		dst = append(dst, p)
 	}
-	return properties, nil
+	return dst, nil
+}
+
+// property reads one element that is a property.
+func (s *scanner) property(n naming) (Property, error) {
+	if n == byElement {
+		if name, text, ok := s.plain(); ok {
+			return Property{name, text}, nil
+		}
+	}
+	e, err := s.element()
+	if err != nil {
+		return Property{}, err
+	}
+	return e.property(n)
+}
+
+// A PropertyText is a property whose value is written as text, whatever its type.
+type PropertyText struct {
+	Name, Value string
+	Null        bool // it has no value
+}
+
+// AppendTexts is AppendProperties for who wants the values as text.
+func (f Folder) AppendTexts(dst []PropertyText) ([]PropertyText, error) {
+	inner, err := f.within()
+	if err != nil {
+		return nil, fmt.Errorf("folder %s: %w", brief(f.Name), err)
+	}
+	already := len(dst)
+	s := scanner{text: inner}
+	for s.skipSpace(); s.more(); s.skipSpace() {
+		if len(dst)-already == most(inner) {
+			return nil, fmt.Errorf("folder %s: more than %d properties in %d bytes", brief(f.Name), most(inner), len(inner))
+		}
+		t, err := s.asText()
+		if err != nil {
+			return nil, fmt.Errorf("folder %s: %w", brief(f.Name), err)
+		}
+		dst = append(dst, t)
+	}
+	return dst, nil
+}
+
+// asText reads one element that is a property.
+func (s *scanner) asText() (PropertyText, error) {
+	if name, text, ok := s.plain(); ok {
+		return PropertyText{name, text, false}, nil
+	}
+	e, err := s.element()
+	if err != nil {
+		return PropertyText{}, err
+	}
+	p, err := e.property(byElement)
+	switch v := p.Value.(type) {
+	case nil:
+		return PropertyText{Name: p.Name, Null: true}, err
+	case string:
+		return PropertyText{Name: p.Name, Value: v}, err
+	default:
+		return PropertyText{Name: p.Name, Value: fmt.Sprint(v)}, err
+	}
+}
+
+// within returns what stands between the tags of the folder.
+func (f Folder) within() (string, error) {
+	n := len(f.Name)
+	start, end := n+len("<>"), len(f.Text)-n-len("</>")
+	if n == 0 || end < start {
+		return within(f.Text)
+	}
+	first, last := f.Text[:start], f.Text[end:]
+	if first[0] != '<' || first[1:1+n] != f.Name || first[1+n] != '>' || last[:2] != "</" || last[2:2+n] != f.Name || last[2+n] != '>' {
+		return within(f.Text)
+	}
+	return f.Text[start:end], nil
 }
 
 func (e *element) property(n naming) (p Property, err error) {
@@ -108,18 +182,50 @@ func (e *element) property(n naming) (p Property, err error) {
 // NewFolder returns a folder with the given properties. Names and values that a
 // folder cannot hold are an error.
 func NewFolder(name string, properties []Property) (Folder, error) {
-	if err := CheckName(name); err != nil {
+	var room [512]byte // most folders are shorter
+	text, err := beginFolder(room[:0], name)
+	if err != nil {
 		return Folder{}, err
 	}
-	text := make([]byte, 0, 64+64*len(properties))
-	text = appendTag(text, "<", name, ">")
 	for _, p := range properties {
-		var err error
 		if text, err = p.appendTo(text); err != nil {
 			return Folder{}, fmt.Errorf("property %s: %w", brief(p.Name), err)
 		}
 	}
 	return Folder{name, string(appendTag(text, "</", name, ">"))}, nil
+}
+
+// NewTextFolder is NewFolder for properties that are text.
+func NewTextFolder(name string, properties []PropertyText) (Folder, error) {
+	var room [512]byte
+	text, err := beginFolder(room[:0], name)
+	if err != nil {
+		return Folder{}, err
+	}
+	for _, p := range properties {
+		if text, err = p.appendTo(text); err != nil {
+			return Folder{}, fmt.Errorf("property %s: %w", brief(p.Name), err)
+		}
+	}
+	return Folder{name, string(appendTag(text, "</", name, ">"))}, nil
+}
+
+func beginFolder(dst []byte, name string) ([]byte, error) {
+	if err := CheckName(name); err != nil {
+		return nil, err
+	}
+	return appendTag(dst, "<", name, ">"), nil
+}
+
+func (p *PropertyText) appendTo(dst []byte) ([]byte, error) {
+	if p.Null {
+		return (&Property{Name: p.Name}).appendTo(dst)
+	}
+	if err := CheckName(p.Name); err != nil {
+		return dst, err
+	}
+	dst, err := appendString(appendTag(dst, "<", p.Name, ">"), p.Value)
+	return appendTag(dst, "</", p.Name, ">"), err
 }
 
 func (p *Property) appendTo(dst []byte) ([]byte, error) {

@@ -1,6 +1,7 @@
 package rfh2
 
 import (
+	"fmt"
 	"bytes"
 
 	"path/filepath"
@@ -76,6 +77,8 @@ func rewrite(t *testing.T, r *RFH2) {
 // refold makes a new folder of the properties of another.
 func refold(t *testing.T, f Folder) {
 	properties, err := f.Properties()
+	wantSlowly(t, f, properties, err)
+	wantTexts(t, f, properties, err)
 	if err != nil {
 		return
 	}
@@ -89,6 +92,48 @@ func refold(t *testing.T, f Folder) {
 	}
 	if diff := cmp.Diff(properties, back, cmpopts.EquateNaNs()); diff != "" {
 		t.Fatalf("%q, written again as %q (-want +got):\n%s", f.Text, again.Text, diff)
+	}
+}
+
+// wantSlowly reads a folder without the short ways, and fails if that has another
+// result.
+func wantSlowly(t *testing.T, f Folder, want []Property, wantErr error) {
+	got := []Property{}
+	inner, err := within(f.Text)
+	s := scanner{text: inner}
+	for s.skipSpace(); err == nil && s.more(); s.skipSpace() {
+		var e element
+		if e, err = s.element(); err == nil {
+			var p Property
+			p, err = e.property(byElement)
+			got = append(got, p)
+		}
+		if len(got) > most(inner) {
+			return
+		}
+	}
+	if (err == nil) != (wantErr == nil) {
+		t.Fatalf("%q: got error %v, want %v", f.Text, wantErr, err)
+	}
+	if diff := cmp.Diff(got, want, cmpopts.EquateNaNs()); err == nil && diff != "" {
+		t.Fatalf("%q (-want +got):\n%s", f.Text, diff)
+	}
+}
+
+// wantTexts reads a folder as text, and fails if that says anything else.
+func wantTexts(t *testing.T, f Folder, want []Property, wantErr error) {
+	texts, err := f.AppendTexts(nil)
+	if (err == nil) != (wantErr == nil) || len(texts) != len(want) {
+		t.Fatalf("%q: got %v and error %v as text, want %v and error %v", f.Text, texts, err, want, wantErr)
+	}
+	for i, p := range want {
+		text := ""
+		if p.Value != nil {
+			text = fmt.Sprint(p.Value)
+		}
+		if got := texts[i]; got != (PropertyText{p.Name, text, p.Value == nil}) {
+			t.Errorf("%q: got %v as text, want %v", f.Text, got, p)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package rfh2
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -19,6 +20,15 @@ const maxFolders = 256
 
 // Decode reads an MQRFH2. What is in its folders is not read.
 func Decode(h Header) (*RFH2, error) {
+	folders, err := AppendFolders(make([]Folder, 0, 4), h)
+	if err != nil {
+		return nil, err
+	}
+	return &RFH2{Next: h.Next, Flags: int32(order(h.Encoding).Uint32(h.Raw[28:])), Folders: folders}, nil
+}
+
+// AppendFolders is Decode for the folders alone, which it appends to dst.
+func AppendFolders(dst []Folder, h Header) ([]Folder, error) {
 	if h.Format != FormatRFH2 || len(h.Raw) < fixedRFH2 {
 		return nil, fmt.Errorf("header %s: expected %s", h.Format, FormatRFH2)
 	}
@@ -26,55 +36,73 @@ func Decode(h Header) (*RFH2, error) {
 	if v := o.Uint32(h.Raw[4:]); v != 2 {
 		return nil, fmt.Errorf("MQRFH2: found version %d, expected 2", v)
 	}
-	r := &RFH2{Next: h.Next, Flags: int32(o.Uint32(h.Raw[28:])), Folders: make([]Folder, 0, 4)}
-	ccsid := int32(o.Uint32(h.Raw[32:]))
-	for data := h.Raw[fixedRFH2:]; len(data) > 0; {
-		if len(data) < 4 {
-			return nil, fmt.Errorf("MQRFH2: found %d bytes, expected the length of a folder", len(data))
+	text := nameValues{data: h.Raw[fixedRFH2:], ccsid: int32(o.Uint32(h.Raw[32:])), order: o}
+	most := len(dst) + maxFolders
+	for at := 0; at < len(text.data); {
+		rest := text.data[at:]
+		if len(rest) < 4 {
+			return nil, fmt.Errorf("MQRFH2: found %d bytes, expected the length of a folder", len(rest))
 		}
-		n := o.Uint32(data)
-		data = data[4:]
-		if uint64(n) > uint64(len(data)) {
-			return nil, fmt.Errorf("MQRFH2: the length of a folder says %d, expected at most %d", n, len(data))
+		n := o.Uint32(rest)
+		if at += 4; uint64(n) > uint64(len(text.data)-at) {
+			return nil, fmt.Errorf("MQRFH2: the length of a folder says %d, expected at most %d", n, len(text.data)-at)
 		}
-		if err := r.read(ccsid, h.Encoding, data[:n]); err != nil {
+		end := at + int(n)
+		s, err := text.part(at, end)
+		if err == nil {
+			dst, err = appendFolders(dst, s, most)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("MQRFH2: %w", err)
 		}
-		data = data[n:]
+		at = end
 	}
-	return r, nil
+	return dst, nil
 }
 
-// read adds the folders in data, of which there is usually one.
-func (r *RFH2) read(ccsid, encoding int32, data []byte) error {
-	switch ccsid {
-	case UTF8, 1200, 13488, 17584, 0:
-	default:
-		return fmt.Errorf("found NameValueCCSID %d, expected 1208 or 1200", ccsid)
+// nameValues is all that stands behind the fixed part of an MQRFH2.
+type nameValues struct {
+	data  []byte
+	ccsid int32
+	order binary.ByteOrder
+	all   string // data, if that is UTF-8 and was asked for
+}
+
+// part returns a part of the text in UTF-8.
+func (v *nameValues) part(from, to int) (string, error) {
+	switch v.ccsid {
+	case UTF8, ccsidOfQueueManager:
+		if v.all == "" {
+			v.all = string(v.data) // all at once: the folders are parts of it
+		}
+		return v.all[from:to], nil
+	case 1200, 13488, 17584:
+		text, err := fromUTF16(v.order, v.data[from:to])
+		return string(text), err
 	}
-	text, err := Text(ccsid, encoding, data)
-	if err != nil {
-		return err
-	}
+	return "", fmt.Errorf("found NameValueCCSID %d, expected 1208 or 1200", v.ccsid)
+}
+
+// appendFolders appends the folders in text, of which there is usually one.
+func appendFolders(dst []Folder, text string, most int) ([]Folder, error) {
 	for len(text) > 0 && (text[len(text)-1] == ' ' || text[len(text)-1] == 0) {
 		text = text[:len(text)-1]
 	}
-	s := scanner{text: string(text)}
-	if name := alone(s.text); name != "" {
-		r.Folders = append(r.Folders, Folder{Name: name, Text: s.text})
-		return nil
+	if name := alone(text); name != "" {
+		return append(dst, Folder{Name: name, Text: text}), nil
 	}
+	s := scanner{text: text}
 	for s.skipSpace(); s.more(); s.skipSpace() {
-		if len(r.Folders) == maxFolders {
-			return fmt.Errorf("more than %d folders", maxFolders)
+		if len(dst) >= most {
+			return nil, fmt.Errorf("more than %d folders", maxFolders)
 		}
 		e, err := s.element()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		r.Folders = append(r.Folders, Folder{Name: e.name, Text: e.text})
+		dst = append(dst, Folder{Name: e.name, Text: e.text})
 	}
-	return nil
+	return dst, nil
 }
 
 // alone returns the name of the folder that all of text is, without reading what

@@ -54,6 +54,30 @@ func (s *scanner) element() (element, error) {
 	return e, nil
 }
 
+// plain reads an element that has no attributes and holds text without references
+// to characters, as most do. It reads nothing if there is another one.
+func (s *scanner) plain() (name, text string, ok bool) {
+	rest := s.text[s.at:]
+	if rest[0] != '<' {
+		return "", "", false
+	}
+	n := nameLength(rest[1:])
+	if n == 0 || len(rest) < len("<>")+n || rest[1+n] != '>' {
+		return "", "", false
+	}
+	name, inner := rest[1:1+n], rest[2+n:]
+	end := strings.IndexByte(inner, '<')
+	if end < 0 {
+		return "", "", false
+	}
+	text, last := inner[:end], inner[end:]
+	if len(last) < len("</>")+n || last[1] != '/' || last[2:2+n] != name || last[2+n] != '>' || strings.IndexByte(text, '&') >= 0 {
+		return "", "", false
+	}
+	s.at += len("<></>") + 2*n + end
+	return name, text, true
+}
+
 // content reads on to the end of e, whose first tag was read.
 func (s *scanner) content(e *element) error {
 	start := s.at

@@ -159,10 +159,7 @@ func typeOf(v any) (valueType, error) {
 func appendValue(dst []byte, v any) ([]byte, error) {
 	switch v := v.(type) {
 	case string:
-		if !IsText(v) {
-			return dst, fmt.Errorf("found %q, expected text that XML can hold", brief(v))
-		}
-		return appendText(dst, v), nil
+		return appendString(dst, v)
 	case bool:
 		if v {
 			return append(dst, '1'), nil
@@ -191,6 +188,13 @@ func appendValue(dst []byte, v any) ([]byte, error) {
 		return append(dst, v...), nil
 	}
 	return dst, nil // null
+}
+
+func appendString(dst []byte, s string) ([]byte, error) {
+	if !IsText(s) {
+		return dst, fmt.Errorf("found %q, expected text that XML can hold", brief(s))
+	}
+	return appendText(dst, s), nil
 }
 
 // IsText reports whether XML can hold s: valid UTF-8 without control characters

@@ -10,6 +10,10 @@
 //
 //	go test -run '^$' -bench . -timeout 60m
 //
+// Raw loops notify as the outbox does: after the transaction, debounced. The relay
+// is compared with two: with a sender that has its messages in memory and reads no
+// table, and with a loop that takes them from one.
+//
 // FAIRLEAD_BENCH_EVENTS (default 200000) is how many events the soak delivers, and
 // FAIRLEAD_BENCH_HELD (default 20s) how long a transaction is held open.
 package peers

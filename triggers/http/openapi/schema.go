@@ -14,6 +14,7 @@ type types struct {
 	schemas object                  // of named structs
 	names   map[reflect.Type]string // of these
 	depth   int                     // of what is being made
+	strict  bool                    // objects have no other members than those of their types
 }
 
 // maxDepth ends what a type such as "type tree []tree" begins.
@@ -108,6 +109,9 @@ func (t *types) structure(goType reflect.Type) object {
 func (t *types) fields(goType reflect.Type) object {
 	properties := make(object)
 	t.collect(goType, properties)
+	if t.strict {
+		return object{"type": "object", "properties": properties, "additionalProperties": false}
+	}
 	return object{"type": "object", "properties": properties}
 }
 

@@ -23,15 +23,22 @@ const DefaultSkew = 30 * time.Second
 const maxToken = 16 << 10
 
 // token recognises callers by a JWT in Authorization: Bearer.
-type token struct {
+type token struct{ *Verifier }
+
+func newJWT(c *config.JWT) *token { return &token{NewVerifier(c)} }
+
+// A Verifier checks the tokens of one issuer. It fetches the issuer's keys when
+// they are needed. Its methods may be called from any goroutine.
+type Verifier struct {
 	issuer, audience string
 	algorithms       []jose.SignatureAlgorithm
 	skew             time.Duration
 	keys             *keySet
 }
 
-func newJWT(c *config.JWT) *token {
-	t := &token{issuer: c.Issuer, audience: c.Audience, skew: cmp.Or(c.Skew, DefaultSkew), keys: newKeySet(c.JWKS)}
+// NewVerifier returns a Verifier for what c describes.
+func NewVerifier(c *config.JWT) *Verifier {
+	t := &Verifier{issuer: c.Issuer, audience: c.Audience, skew: cmp.Or(c.Skew, DefaultSkew), keys: newKeySet(c.JWKS)}
 	for _, a := range c.Algorithms {
 		t.algorithms = append(t.algorithms, jose.SignatureAlgorithm(a))
 	}
@@ -46,6 +53,12 @@ func (t *token) check(r *http.Request) (framework.Caller, error) {
 	if !strings.EqualFold(scheme, "Bearer") || text == "" {
 		return framework.Caller{}, errAbsent
 	}
+	return t.Verify(r.Context(), text)
+}
+
+// Verify returns whom a token speaks of, by its subject and with all claims. The
+// error does not repeat the token.
+func (t *Verifier) Verify(ctx context.Context, text string) (framework.Caller, error) {
 	if len(text) > maxToken {
 		return framework.Caller{}, fmt.Errorf("%w: the token is longer than %d bytes", errWrong, maxToken)
 	}
@@ -53,7 +66,7 @@ func (t *token) check(r *http.Request) (framework.Caller, error) {
 	if err != nil {
 		return framework.Caller{}, fmt.Errorf("%w: no token with a signature that is accepted", errWrong)
 	}
-	key, err := t.key(r.Context(), parsed.Headers[0])
+	key, err := t.key(ctx, parsed.Headers[0])
 	if err != nil {
 		return framework.Caller{}, err
 	}
@@ -69,7 +82,7 @@ func (t *token) check(r *http.Request) (framework.Caller, error) {
 }
 
 // key returns the issuer's key that a token names.
-func (t *token) key(ctx context.Context, h jose.Header) (any, error) {
+func (t *Verifier) key(ctx context.Context, h jose.Header) (any, error) {
 	k, err := t.keys.find(ctx, h.KeyID)
 	if err != nil {
 		return nil, err
@@ -83,7 +96,7 @@ func (t *token) key(ctx context.Context, h jose.Header) (any, error) {
 	return k.Key, nil
 }
 
-func (t *token) validate(c jwt.Claims) error {
+func (t *Verifier) validate(c jwt.Claims) error {
 	if c.Expiry == nil {
 		return fmt.Errorf("%w: the token does not expire", errWrong)
 	}

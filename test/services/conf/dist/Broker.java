@@ -17,6 +17,7 @@ import org.apache.activemq.broker.SslContext;
 import org.apache.activemq.broker.region.policy.IndividualDeadLetterStrategy;
 import org.apache.activemq.broker.region.policy.PolicyEntry;
 import org.apache.activemq.broker.region.policy.PolicyMap;
+import org.apache.activemq.plugin.StatisticsBrokerPlugin;
 import org.apache.activemq.security.AuthenticationUser;
 import org.apache.activemq.security.SimpleAuthenticationPlugin;
 import org.apache.activemq.usage.SystemUsage;
@@ -32,7 +33,8 @@ public class Broker {
     broker.setUseJmx(false);
     broker.setUseShutdownHook(true);
     broker.setPlugins(new BrokerPlugin[] {
-      new SimpleAuthenticationPlugin(List.of(new AuthenticationUser("app", "apppw", "apps")))
+      new SimpleAuthenticationPlugin(List.of(new AuthenticationUser("app", "apppw", "apps"))),
+      new StatisticsBrokerPlugin() // says how much waits in a queue
     });
     broker.setDestinationPolicy(deadLettersOfTheirOwn());
     limit(broker.getSystemUsage());
