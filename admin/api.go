@@ -1,8 +1,21 @@
 // Package admin is the management API of a running host, by HTTP and JSON below
-// /api/v1, and the client of it that the CLI uses. Every request carries the
-// token as "Authorization: Bearer TOKEN". Errors are problem documents
-// (RFC 9457).
+// /api/v1, and the client of it that the CLI uses. Every request carries a token
+// as "Authorization: Bearer TOKEN", or the cookie of a browser that has signed in;
+// package access says whose it is, and each route (routes.go) which role it needs.
+// Errors are problem documents (RFC 9457). /openapi.json, which is made of the
+// routes, is for everybody.
 //
+//	GET    session                                 Session
+//	POST   session/link                            Link
+//	PUT    session/password                        PasswordChange -> 204
+//	GET    accounts                                AccountList
+//	POST   accounts                                NewAccount -> 204
+//	DELETE accounts/NAME                           204
+//	PUT    accounts/NAME/password                  NewPassword -> 204
+//	PUT    accounts/NAME/role                      NewRole -> 204
+//	GET    tokens                                  TokenList
+//	POST   tokens                                  NewToken -> TokenSecret
+//	DELETE tokens/NAME                             204
 //	GET    status                                  Status
 //	POST   connections/NAME/ping                   Pong
 //	POST   connections/NAME/receive                lines of Message; destination, count

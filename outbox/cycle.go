@@ -150,7 +150,7 @@ func (l *loop) ask(req *cycleRequest) {
 	req.sweep = l.water.due(time.Now())
 	req.from = [][ranks]int64{l.water.next}
 	if l.water.keyed {
-		req.window = min(max(4*req.want, 200), 2*mostAhead)
+		req.window = min(max(4*req.want, 200), mostLooked)
 		if l.water.deep {
 			req.from = append(req.from, l.water.ahead)
 		}
@@ -188,7 +188,7 @@ func (c *Consumer) cycle(req cycleRequest) (res cycleResult) {
 
 // queueCycle puts the statements of a cycle into b and arranges for their results.
 func (c *Consumer) queueCycle(b *batch, req *cycleRequest, res *cycleResult) {
-	b.queue(beginSQL, c.store.lockClass, int32(c.queue), len(req.outcomes) == 0)
+	b.queue(beginSQL, c.store.lockClass, int32(c.queue), len(req.outcomes) == 0 && !req.changed)
 	if req.sweep {
 		b.queue(lastSeqSQL).QueryRow(func(row pgx.Row) error { return row.Scan(&res.lastSeq) })
 	}

@@ -17,11 +17,14 @@ import (
 const (
 	// A function, a trigger or a binding has one subscription, and its id follows
 	// from the names. Most events go this way, so the statement is as plain as can be.
+	//
+	//	$1 queue · $2 rank · $3 key · $4 event id · $5 data · $6 header · $7 ttl in ms
+	//	$8 blind · then what to notify
 	insertSQL = `insert into {schema}.delivery (queue, rank, key, event_id, header, data, expires_at)
-select $9::bigint, $3::smallint, $4::text, $5::text, $7::text::jsonb, $6::bytea, clock_timestamp() + $8::bigint * interval '1 ms'
-where pg_current_xact_id() is not null and ($10::bool or exists (select from {schema}.subscription where topic = $1 and kind = $2))`
+select $1::bigint, $2::smallint, $3::text, $4::text, $6::text::jsonb, $5::bytea, clock_timestamp() + $7::bigint * interval '1 ms'
+where pg_current_xact_id() is not null and ($8::bool or exists (select from {schema}.subscription where id = $1))`
 
-	insertNotifySQL = insertSQL + ` returning pg_notify('{channel}', $2 || ' ' || $1)::text`
+	insertNotifySQL = insertSQL + ` returning pg_notify('{channel}', $9::text)::text`
 
 	insertOnceSQL = `with s as materialized (
 	select id from {schema}.subscription where topic = $1 and kind = $2 union all select $9::bigint where $10::bool
@@ -158,17 +161,18 @@ func (p *publication) left() *int64 {
 
 // statement returns the SQL that stores p, and its arguments.
 func (p *publication) statement(s *statements, blind bool) (string, []any) {
+	queue, notify := firstQueue(p.kind, p.topic), p.delay == nil && p.notifyNow()
+	if p.kind != kindTopic && !p.known && p.delay == nil {
+		args := []any{queue, p.rank, p.key, p.id, p.data, p.header, p.left(), blind}
+		if notify {
+			return s.insertNotify, append(args, p.kind+" "+p.topic)
+		}
+		return s.insert, args
+	}
 	args := make([]any, 0, 13)
-	args = append(args, p.topic, p.kind, p.rank, p.key, p.id, p.data, p.header, p.left(), firstQueue(p.kind, p.topic), blind)
+	args = append(args, p.topic, p.kind, p.rank, p.key, p.id, p.data, p.header, p.left(), queue, blind)
 	if p.delay != nil {
 		return s.delay, append(args, *p.delay, p.source, p.known)
-	}
-	notify := p.notifyNow()
-	switch {
-	case p.kind != kindTopic && !p.known && notify:
-		return s.insertNotify, args
-	case p.kind != kindTopic && !p.known:
-		return s.insert, args
 	}
 	args = append(args, notify)
 	if p.known {

@@ -70,6 +70,7 @@ type fetch struct {
 
 const (
 	mostAhead  = 8000
+	mostLooked = 4000                   // rows that a claim looks at where they have keys
 	mostMemory = 8 << 20                // bytes of data fetched ahead, and claimed at once
 	longWait   = 100 * time.Millisecond // in hand
 )

@@ -74,9 +74,8 @@ func TestHashingIsBounded(t *testing.T) {
 			err := h.do(t.Context(), func() {})
 			if _, ok := errors.AsType[*WaitError](err); ok {
 				mu.Lock()
-				refused++
-				mu.Unlock()
-				if refused == 5 {
+				defer mu.Unlock()
+				if refused++; refused == 5 {
 					close(block)
 				}
 			} else if err != nil {

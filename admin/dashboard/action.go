@@ -45,7 +45,10 @@ func (d *Dashboard) action(pattern string, role access.Role, do func(*http.Reque
 		if o.to == "" {
 			to = local(r.PostFormValue("back"))
 		}
-		http.Redirect(w, r, d.results.put(to, access.From(r.Context()).Name, o.result), http.StatusSeeOther)
+		if o.result.Title != "" || o.result.Bad != nil {
+			to = d.results.put(to, access.From(r.Context()).Name, o.result)
+		}
+		http.Redirect(w, r, to, http.StatusSeeOther)
 	})))
 }
 
@@ -71,13 +74,25 @@ func parseForm(r *http.Request) error {
 	return nil
 }
 
-// kept returns what was typed into a form, but passwords.
+// keptMost is how much of what was typed into a form is kept, in bytes.
+const keptMost = 128 << 10
+
+// kept returns what was typed into a form, but passwords, and nothing of a form
+// that is too long.
 func kept(form url.Values) url.Values {
 	out := make(url.Values)
-	for name, v := range form {
-		if name != "csrf" && !strings.Contains(name, "password") && !strings.HasPrefix(name, "secret.") {
-			out[name] = v
+	size := 0
+	for name, values := range form {
+		if name == "csrf" || strings.Contains(name, "password") {
+			continue
 		}
+		out[name] = values
+		for _, v := range values {
+			size += len(v)
+		}
+	}
+	if size > keptMost {
+		return nil
 	}
 	return out
 }

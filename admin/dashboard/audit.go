@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -19,7 +20,7 @@ type auditPage struct {
 
 // NextPage is the query of the page after this one.
 func (p auditPage) NextPage() template.URL {
-	q := p.Query
+	q := maps.Clone(p.Query)
 	q.Set("before", strconv.FormatInt(p.Next, 10))
 	return template.URL(q.Encode())
 }

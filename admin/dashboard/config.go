@@ -69,7 +69,7 @@ func (d *Dashboard) plan(w http.ResponseWriter, r *http.Request) {
 		page.Problem = explain(err)
 		status = page.Problem.Status
 	}
-	v.Data, v.Section = page, "/config"
+	v.Data = page
 	d.render(w, status, "import", v)
 }
 

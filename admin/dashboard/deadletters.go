@@ -309,11 +309,11 @@ func (d *Dashboard) replay(r *http.Request) (outcome, error) {
 	if err != nil {
 		return o, err
 	}
-	return outcome{to: path1("/replays", id)}, nil
+	return outcome{to: pathOf("/replays", id)}, nil
 }
 
 func (d *Dashboard) replayOne(r *http.Request, f admin.LetterFilter, options admin.ReplayOptions) (outcome, error) {
-	o := outcome{to: path1("/deadletters", f.IDs[0])}
+	o := outcome{to: pathOf("/deadletters", f.IDs[0])}
 	n, err := d.backend.Replay(r.Context(), f, options, func(int) {})
 	if err != nil {
 		return o, err
@@ -333,7 +333,7 @@ func (d *Dashboard) replaying(r *http.Request) (any, error) {
 }
 
 func (d *Dashboard) cancelReplay(r *http.Request) (outcome, error) {
-	o := outcome{to: path1("/replays", r.PathValue("id"))}
+	o := outcome{to: pathOf("/replays", r.PathValue("id"))}
 	if !d.replays.stop(r.PathValue("id")) {
 		return o, fmt.Errorf("%w: no replay %q runs here", admin.ErrNotFound, r.PathValue("id"))
 	}

@@ -252,7 +252,7 @@ func (d *Dashboard) put(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		o := outcome{to: "/" + k.Name, result: result{Title: fmt.Sprintf("The %s %s is saved", k.One, o.Name), Detail: "It runs here now, and on the other replicas within a second."}}
 		if k.Name != "security" {
-			o.to = path1("/"+k.Name, name)
+			o.to = pathOf("/"+k.Name, name)
 		}
 		http.Redirect(w, r, d.results.put(o.to, access.From(r.Context()).Name, o.result), http.StatusSeeOther)
 		return
@@ -262,7 +262,7 @@ func (d *Dashboard) put(w http.ResponseWriter, r *http.Request) {
 		p.Conflict = conflict
 	}
 	v := d.view(r)
-	v.Section, v.Data = "/"+k.Name, *p
+	v.Data = *p
 	d.render(w, p.Problem.Status, "edit", v)
 }
 
@@ -405,7 +405,7 @@ func (d *Dashboard) deleting(r *http.Request) (any, error) {
 
 func (d *Dashboard) delete(r *http.Request) (outcome, error) {
 	kind, name := r.PathValue("kind"), r.PathValue("name")
-	here := outcome{to: path1("/delete", kind, name)}
+	here := outcome{to: pathOf("/delete", kind, name)}
 	if err := confirmed(r); err != nil {
 		return here, err
 	}
@@ -421,7 +421,7 @@ func (d *Dashboard) delete(r *http.Request) (outcome, error) {
 
 func (d *Dashboard) setPassword(r *http.Request) (outcome, error) {
 	name := r.PathValue("name")
-	here := outcome{to: path1("/password", name)}
+	here := outcome{to: pathOf("/password", name)}
 	password, err := twice(r)
 	if err != nil {
 		return here, err
@@ -429,5 +429,5 @@ func (d *Dashboard) setPassword(r *http.Request) (outcome, error) {
 	if err := d.backend.SetPassword(r.Context(), name, password); err != nil {
 		return here, err
 	}
-	return outcome{to: path1("/connections", name), result: result{Title: "The password of " + name + " is changed", Detail: "The broker has taken it. Links that used the one before are being replaced."}}, nil
+	return outcome{to: pathOf("/connections", name), result: result{Title: "The password of " + name + " is changed", Detail: "The broker has taken it. Links that used the one before are being replaced."}}, nil
 }

@@ -20,7 +20,7 @@ var functions = template.FuncMap{
 	"number": number,
 	"count":  func(n any) string { return grouped(fmt.Sprint(n)) },
 	"bytes":  byteCount,
-	"path":   path1,
+	"path":   pathOf,
 	"query":  query,
 	"yaml":   asYAML,
 	"state":  state,
@@ -130,8 +130,8 @@ func byteCount(n int) string {
 	return fmt.Sprintf("%.1f MiB", float64(n)/(kibi*kibi))
 }
 
-// path1 joins segments to a path, each escaped; the first is a section.
-func path1(section string, names ...any) string {
+// pathOf joins segments to a path, each escaped; the first is a section.
+func pathOf(section string, names ...any) string {
 	var b strings.Builder
 	b.WriteString(section)
 	for _, n := range names {

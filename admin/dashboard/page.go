@@ -135,11 +135,24 @@ func (p *pageHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (d *Dashboard) view(r *http.Request) view {
 	status := d.backend.Status()
 	d.history.add(status)
-	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	return view{
-		Path: pagePath(r.URL), Section: "/" + first, Who: access.From(r.Context()), CSRF: access.CSRF(r.Context()),
+		Path: pagePath(r.URL), Section: sectionOf(r.URL.Path), Who: access.From(r.Context()), CSRF: access.CSRF(r.Context()),
 		Status: status, Result: d.results.get(r.URL.Query().Get(resultKey), access.From(r.Context()).Name),
 	}
+}
+
+// sectionOf returns the path of the section that a page belongs to.
+func sectionOf(path string) string {
+	first, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	switch first {
+	case "edit", "delete":
+		first, _, _ = strings.Cut(rest, "/")
+	case "password":
+		first = "connections"
+	case "replays":
+		first = "deadletters"
+	}
+	return "/" + first
 }
 
 // pagePath returns path and query of a page, without the result of an action.

@@ -89,7 +89,7 @@ func TestNumbers(t *testing.T) {
 		{number(0), "0"}, {number(0.04), "0"}, {number(3.14), "3.1"}, {number(9), "9"}, {number(12345.6), "12\u202f346"},
 		{grouped("1"), "1"}, {grouped("-123456"), "-123\u202f456"}, {grouped("1000"), "1\u202f000"},
 		{byteCount(12), "12 bytes"}, {byteCount(1536), "1.5 KiB"}, {byteCount(3 << 20), "3.0 MiB"},
-		{short("one\ntwo"), "one …"}, {anchor("a", "b.c/d"), "a-b_2ec_2fd"}, {path1("/x", "a/b", 7), "/x/a%2Fb/7"},
+		{short("one\ntwo"), "one …"}, {anchor("a", "b.c/d"), "a-b_2ec_2fd"}, {pathOf("/x", "a/b", 7), "/x/a%2Fb/7"},
 	} {
 		if tt.got != tt.want {
 			t.Errorf("got %q, want %q", tt.got, tt.want)

@@ -112,9 +112,9 @@ func confirmed(r *http.Request) error {
 func (d *Dashboard) purge(r *http.Request) (outcome, error) {
 	name := r.PathValue("name")
 	if err := confirmed(r); err != nil {
-		return outcome{to: path1("/topics", name, "purge")}, err
+		return outcome{to: pathOf("/topics", name, "purge")}, err
 	}
-	o := outcome{to: path1("/topics", name)}
+	o := outcome{to: pathOf("/topics", name)}
 	n, err := d.backend.Purge(r.Context(), name)
 	if err != nil {
 		return o, fmt.Errorf("%d were removed, and then: %w", n, err)
@@ -153,9 +153,9 @@ func (d *Dashboard) subscription(r *http.Request) (any, error) {
 func (d *Dashboard) deleteSubscription(r *http.Request) (outcome, error) {
 	topic, name := r.PathValue("name"), r.PathValue("subscription")
 	if err := confirmed(r); err != nil {
-		return outcome{to: path1("/topics", topic, "subscriptions", name, "delete")}, err
+		return outcome{to: pathOf("/topics", topic, "subscriptions", name, "delete")}, err
 	}
-	o := outcome{to: path1("/topics", topic)}
+	o := outcome{to: pathOf("/topics", topic)}
 	n, err := d.backend.DeleteSubscription(r.Context(), topic, name)
 	if err != nil {
 		return o, err

@@ -167,7 +167,7 @@ func findFunc() (string, error) {
 			return path, nil
 		}
 	}
-	return "", errors.New("Knative's func is needed to build the image, and there is none on the PATH; install it (https://knative.dev/docs/functions/install-func), or build an image yourself and name it with --image")
+	return "", errors.New("the func of Knative is needed to build the image, and there is none on the PATH; install it (https://knative.dev/docs/functions/install-func), or build an image yourself and name it with --image")
 }
 
 // checkCluster checks that there is a cluster, and in it the namespace and the Secret.

@@ -104,7 +104,7 @@ func TestTheSchemaRefusesWhatLoadRefuses(t *testing.T) {
 		`{version: 1, connections: {a: {type: test, url: u, headers: {a: []}}}}`,
 		`{version: 1, connections: {a: {type: test, url: u, reconnect: never}}}`,
 		`{version: 1, connections: {a: {type: test, url: u, reconnect: {frist: 1s}}}}`,
-		`{version: 1, triggers: {t: {topic: a}}}`,
+		`{version: 1, triggers: {t: {topic: a, functoin: greet}}}`,
 		`{version: 1, triggers: {t: {topic: a, function: greet, format: yaml}}}`,
 		`{version: 1, triggers: {t: {topic: a, function: greet, rate: fast}}}`,
 		`{version: 1, triggers: {t: {topic: a, function: greet, retry: 5}}}`,

@@ -29,7 +29,7 @@ func TestSourceDocuments(t *testing.T) {
 		"a schedule":               {source, broker + "triggers: {t: {every: 5s}}", "triggers.t.connection: found nothing"},
 		"dead letters in a store":  {source, broker + "triggers: {t: {connection: c, queue: q, deadLetter: store}}", "there is no store"},
 		"no trigger":               {source, broker, "triggers: found nothing"},
-		"an app without one":       {app, broker + "triggers: {t: {connection: c, queue: q}}", "triggers.t.function: found nothing, expected the name of the function to call"},
+		"an app without one":       {app, broker + "triggers: {t: {connection: c, queue: q}}", "triggers.t.function: found nothing, expected name of the function to call"},
 		"an app with an empty one": {app, broker + `triggers: {t: {connection: c, queue: q, function: ""}}`, "triggers.t.function: found nothing"},
 		"for either":               {unknown, broker + "triggers: {t: {connection: c, queue: q}}", ""},
 		"for an app":               {unknown, broker + "triggers: {t: {connection: c, queue: q}, u: {connection: c, queue: r, function: f}}", "triggers.t.function: found nothing"},

@@ -33,7 +33,7 @@ func (r *reader) checkCalled(c *Config, n *node, t Trigger) {
 	case t.Function != "" || function != nil && !r.ok(function):
 		r.checkFunction(function)
 	case function != nil || r.options.Functions != nil || !c.ForSource():
-		r.below(n, "function", "nothing", "the name of the function to call")
+		r.below(n, "function", "nothing", "name of the function to call")
 	}
 }
 

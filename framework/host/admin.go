@@ -100,6 +100,7 @@ func ServerFilePath(configFile string) string {
 type adminServer struct {
 	url       string
 	server    *http.Server
+	entrance  *entrance
 	access    *access.Access
 	dashboard *dashboard.Dashboard
 	file      string
@@ -138,11 +139,12 @@ func (h *Host) serveAdmin(cfg *config.Config, failed chan<- error) (*adminServer
 	a.dashboard = h.newDashboard(a.access)
 	a.server = &http.Server{Handler: h.management(a.access, a.dashboard), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, TLSConfig: secure}
 	a.server.RegisterOnShutdown(a.dashboard.Close)
+	a.entrance = newEntrance(l, a.server)
 	go func() {
 		if secure != nil {
-			failed <- a.server.ServeTLS(l, "", "")
+			failed <- a.server.ServeTLS(a.entrance, "", "")
 		} else {
-			failed <- a.server.Serve(l)
+			failed <- a.server.Serve(a.entrance)
 		}
 	}()
 	h.heir.tell(ReportUp)
@@ -182,10 +184,10 @@ func (f ServerFile) Write(path string) error {
 	return nil
 }
 
-// servers returns the API's server, if there is one, and more.
-func (a *adminServer) servers(more ...*http.Server) []*http.Server {
-	if a.server != nil {
-		more = append(more, a.server)
+// entrances returns the API's entrance, if there is one, and more.
+func (a *adminServer) entrances(more ...*entrance) []*entrance {
+	if a.entrance != nil {
+		more = append(more, a.entrance)
 	}
 	return more
 }

@@ -92,13 +92,10 @@ func (h *Host) reachable(ctx context.Context, s *storage) error {
 // goBack makes what ran before a change run again that was not committed.
 func (h *Host) goBack(before *config.Config, known *stored.Snapshot) {
 	h.log.Warn("a change of the configuration could not be stored, and is undone")
-	if known == nil {
-		known = new(stored.Snapshot)
-	}
 	if err := h.adopt(before, h.sources.base, known); err != nil {
 		h.log.Error("what ran before the change does not run well", "err", err)
 	}
-	h.sources.stored.Store(known)
+	h.sources.stored.Store(known) // nil, if nothing was known
 }
 
 // wrong marks what is wrong with a document.

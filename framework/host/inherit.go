@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -195,16 +196,82 @@ const lastRequests = time.Second
 // leave makes the servers accept nothing more, which others that listen on the
 // same sockets do from now on, and reports it. It returns when what they had
 // accepted is answered, or lastRequests later.
-func (h *heir) leave(servers ...*http.Server) {
+func (h *heir) leave(entrances ...*entrance) {
 	ctx, cancel := context.WithTimeout(context.Background(), lastRequests)
 	defer cancel()
-	var closed, done sync.WaitGroup
-	for _, s := range servers {
-		closed.Add(1)
-		s.RegisterOnShutdown(sync.OnceFunc(closed.Done)) // Shutdown may be called again
-		done.Go(func() { s.Shutdown(ctx) })              // what takes longer is waited for by the draining
+	for _, e := range entrances {
+		e.shut()
 	}
-	closed.Wait()
 	h.tell(ReportLeft)
-	done.Wait()
+	for _, e := range entrances {
+		e.empty(ctx)
+	}
+	cancel()
+	for _, e := range entrances {
+		e.server.Shutdown(ctx) // what takes longer is waited for by the draining
+	}
+}
+
+// An entrance is a listener and the server behind it, which can be left before the
+// server is shut down: a server that is being shut down drops requests that it has
+// not read yet, and closes idle connections on which one may be coming.
+type entrance struct {
+	net.Listener
+	server *http.Server
+	left   atomic.Bool
+	conns  atomic.Int64
+	ended  chan struct{} // closed when the server knows of all that was accepted
+	once   sync.Once
+}
+
+// newEntrance prepares s to serve on l. It serves on what is returned.
+func newEntrance(l net.Listener, s *http.Server) *entrance {
+	e := &entrance{Listener: l, server: s, ended: make(chan struct{})}
+	handler := s.Handler
+	s.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if e.left.Load() {
+			w.Header().Set("Connection", "close") // the next request goes to whoever listens then
+		}
+		handler.ServeHTTP(w, r)
+	})
+	s.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			e.conns.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			e.conns.Add(-1)
+		}
+	}
+	return e
+}
+
+// Accept implements [net.Listener].
+func (e *entrance) Accept() (net.Conn, error) {
+	c, err := e.Listener.Accept()
+	if errors.Is(err, net.ErrClosed) {
+		e.once.Do(func() { close(e.ended) })
+	}
+	return c, err
+}
+
+// shut accepts nothing more.
+func (e *entrance) shut() {
+	e.left.Store(true)
+	e.Close() // it is ours to close, once
+}
+
+// empty returns when no connection is left, or ctx ends.
+func (e *entrance) empty(ctx context.Context) {
+	select {
+	case <-e.ended:
+	case <-ctx.Done():
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for e.conns.Load() > 0 && ctx.Err() == nil {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
 }

@@ -126,7 +126,8 @@ func (h *Host) serve(cfg *config.Config, run func(*config.Config) error) error {
 		return err
 	}
 	h.watch(run)
-	go func() { failed <- h.serveHTTP(server, cfg, l) }() // not before: a program that replaces another refuses no request
+	entrance := newEntrance(l, server)
+	go func() { failed <- h.serveHTTP(server, cfg, entrance) }() // not before: a program that replaces another refuses no request
 	go h.reportReady()
 	go admin.invite(h.life, h, os.Stderr)
 	h.log.Info("serving", "functions", len(h.functions), "triggers", len(cfg.Triggers), "http", l.Addr().String(), "admin", admin.url)
@@ -135,7 +136,7 @@ func (h *Host) serve(cfg *config.Config, run func(*config.Config) error) error {
 	case err = <-failed:
 	case <-h.heir.leaving():
 		h.log.Info("stopping: another program has taken over", "grace", cfg.Grace.String())
-		h.heir.leave(admin.servers(server)...)
+		h.heir.leave(admin.entrances(entrance)...)
 	case s := <-signals:
 		h.log.Info("stopping: what runs may end, a second signal ends it at once", "signal", s.String(), "grace", cfg.Grace.String())
 		go func() {

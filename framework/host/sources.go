@@ -1,11 +1,15 @@
 package host
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/fairlead/fairlead/framework/config"
 	"github.com/fairlead/fairlead/framework/config/stored"
@@ -128,9 +132,13 @@ func (h *Host) reload(d document, s *stored.Snapshot) error {
 		}
 		return err
 	}
-	changes := config.Diff(h.config.Load(), cfg)
+	old, edited := h.config.Load(), !bytes.Equal(d.text, h.sources.base.text)
+	changes := config.Diff(old, cfg)
 	before := text(h.progress.get().Refused)
 	err = h.adopt(cfg, d, s)
+	if edited && h.runs(cfg) {
+		h.noteFile(old, cfg, changes)
+	}
 	switch {
 	case h.changes.Err() != nil: // the host stops
 	case !h.runs(cfg) && text(err) == before: // that was said
@@ -149,6 +157,33 @@ func (h *Host) reload(d document, s *stored.Snapshot) error {
 	}
 	return err
 }
+
+// noteFile writes to the audit log of the store what a file has changed. A store that
+// is out of reach does not keep a file from being followed.
+func (h *Host) noteFile(old, cfg *config.Config, changes config.Changes) {
+	s, known := h.stored.Load(), h.sources.snapshot()
+	if s == nil || known == nil || len(changes) == 0 {
+		return
+	}
+	var entries []stored.Entry
+	for _, c := range changes {
+		if old.Stored(c.Kind, c.Name) || cfg.Stored(c.Kind, c.Name) {
+			continue
+		}
+		entries = append(entries, stored.Entry{
+			Actor: "file " + filepath.Base(cfg.File), Action: actions[c.Op], Kind: c.Kind, Name: c.Name, Generation: known.Generation,
+			Before: old.ExportObject(c.Kind, c.Name), After: cfg.ExportObject(c.Kind, c.Name),
+		})
+	}
+	ctx, cancel := context.WithTimeout(h.changes, noteTimeout)
+	defer cancel()
+	if err := stored.NoteFile(ctx, s.Store, entries); err != nil {
+		h.log.Warn("what the file changed is not in the audit log", "err", err)
+	}
+}
+
+// noteTimeout bounds how long the audit log may hold up what follows a file.
+const noteTimeout = 3 * time.Second
 
 // readDocument reads the configuration file.
 func (h *Host) readDocument() (document, error) {

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -321,8 +322,11 @@ func TestOneOf200(t *testing.T) {
 	for _, r := range f.all {
 		before[r] = maps.Clone(r.triggers())
 	}
+	begin := time.Now()
 	f.all[1].put("triggers", "t7", "{connection: m, queue: q7, function: g}", admin.AnyVersion)
+	written := time.Since(begin)
 	f.everywhere("the trigger calls g", calls("t7", "g"))
+	t.Logf("one of %d triggers changed: on the replica that was asked after %v, on all after %v", n, written, time.Since(begin))
 	for _, r := range f.all {
 		for name, now := range r.triggers() {
 			if (now == before[r][name]) == (name == "t7") {
@@ -455,6 +459,64 @@ func TestWriterIsCutOff(t *testing.T) {
 	f.everywhere("the trigger calls f", func(r *replica) bool { return calls("t", "f")(r) && len(r.config.Load().Connections) == 1 })
 	r.put("triggers", "t", "{connection: m, queue: in, function: g}", admin.AnyVersion)
 	f.everywhere("the trigger calls g", calls("t", "g"))
+}
+
+// TestManyWriters changes other objects on three replicas at once, and one on all of
+// them: nobody's change is lost.
+func TestManyWriters(t *testing.T) {
+	f := newFleet(t, 3, "connections: {m: {type: memory}}\n")
+	const each = 5
+	won := make(chan int, len(f.all))
+	var all sync.WaitGroup
+	for i, r := range f.all {
+		all.Go(func() {
+			b, ctx := r.edits()
+			for n := range each {
+				name := fmt.Sprintf("t%d-%d", i, n)
+				if _, err := b.Put(ctx, "triggers", name, "{connection: m, queue: "+name+", function: f}", admin.NoVersion); err != nil {
+					t.Error(err)
+				}
+			}
+			_, err := b.Put(ctx, "triggers", "same", fmt.Sprintf("{connection: m, queue: in%d, function: f}", i), admin.NoVersion)
+			if _, conflict := errors.AsType[*admin.VersionConflict](err); err != nil && !conflict {
+				t.Error(err)
+			} else if err == nil {
+				won <- i
+			}
+		})
+	}
+	all.Wait()
+	if len(won) != 1 {
+		t.Fatalf("%d replicas made the same trigger, want one", len(won))
+	}
+	queue := fmt.Sprintf("in%d", <-won)
+	f.everywhere("all triggers run", func(r *replica) bool {
+		same := r.triggers()["same"]
+		return len(r.triggers()) == len(f.all)*each+1 && same.desired.trigger.Source.(*memory.Source).Queue == queue
+	})
+	if g := f.all[0].sources.snapshot().Generation; g != int64(len(f.all)*each+1) {
+		t.Errorf("got generation %d", g)
+	}
+}
+
+// TestFileIsAudited changes the file of two replicas.
+func TestFileIsAudited(t *testing.T) {
+	f := newFleet(t, 2, "connections: {m: {type: memory}}\n")
+	const more = "connections: {m: {type: memory}}\ntriggers: {t: {connection: m, queue: in, function: f}}\n"
+	for _, r := range f.all {
+		r.save(f.url, more)
+	}
+	f.everywhere("the trigger of the file runs", calls("t", "f"))
+	b, ctx := f.all[0].edits()
+	var page admin.AuditPage
+	f.all[0].until("the file is in the audit log", func() bool {
+		var err error
+		page, err = b.Audit(ctx, admin.AuditFilter{}, 0, 10)
+		return err == nil && len(page.Entries) > 0
+	})
+	if e := page.Entries[0]; len(page.Entries) != 1 || e.Actor != "file fairlead.yaml" || e.Action != admin.Created || e.After != "connection: m\nqueue: in\nfunction: f\n" {
+		t.Errorf("got %+v", page.Entries)
+	}
 }
 
 // TestTriggersThatWait has a trigger in the store for a function that one replica

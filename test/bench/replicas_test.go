@@ -25,7 +25,7 @@ func BenchmarkReplicas(b *testing.B) {
 		name   string
 		takes  time.Duration
 		events int
-	}{{"no-work", 0, 30_000}, {"5ms", 5 * time.Millisecond, 4_000}} {
+	}{{"no-work", 0, 30_000}, {"50ms", 50 * time.Millisecond, 1_000}} {
 		for _, target := range []string{"bench", "topic:bench"} {
 			for replicas := 1; replicas <= 3; replicas++ {
 				b.Run(fmt.Sprintf("%s/%s/replicas=%d", work.name, target, replicas), func(b *testing.B) {

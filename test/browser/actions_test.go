@@ -193,7 +193,8 @@ func TestActions(t *testing.T) {
 		b.see("/delete/connections/second")
 		b.click("[name=sure]")
 		b.button("Delete")
-		b.shows("second") // it is refused: a trigger refers to it
+		b.run("it is refused: a trigger refers to it", chromedp.WaitReady(chromedp.CSS("#result .box.bad")))
+		b.shows("returns")
 		b.see("/delete/triggers/returns")
 		b.click("[name=sure]")
 		b.button("Delete")
@@ -303,6 +304,10 @@ func TestWithoutJavaScript(t *testing.T) {
 	})
 }
 
+// controls are what the tab key reaches. They are found anew each time, as live
+// regions are replaced.
+const controls = `[...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']")].filter((e) => e.checkVisibility() && !e.disabled)`
+
 // TestKeyboard walks through pages with the tab key alone: it reaches every
 // control, in the order of the page, each with a ring around it.
 func TestKeyboard(t *testing.T) {
@@ -310,15 +315,14 @@ func TestKeyboard(t *testing.T) {
 	b := open(t, s, desktop)
 	for _, path := range []string{"/connections/artemis", "/functions/order.price", "/deadletters", "/edit/connections?type=amqp"} {
 		b.see(path)
-		// What is seen of the live regions may be replaced while the test walks.
-		want := eval[int](b, `[...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex='0']")].filter((e) => e.checkVisibility() && !e.disabled).map((e, i) => e.dataset.stop = i).length`)
+		want := eval[int](b, "("+controls+").length")
 		last, seen := -1, 0
 		for range want + 5 {
 			b.run("tab", chromedp.KeyEvent(kb.Tab))
 			stop := eval[struct {
 				Stop int
 				Ring bool
-			}](b, `(() => { const e = document.activeElement; const c = getComputedStyle(e); return {Stop: +(e.dataset.stop ?? -1), Ring: c.outlineStyle !== "none" && parseFloat(c.outlineWidth) >= 2}; })()`)
+			}](b, `(() => { const e = document.activeElement; const c = getComputedStyle(e); return {Stop: `+controls+`.indexOf(e), Ring: c.outlineStyle !== "none" && parseFloat(c.outlineWidth) >= 2}; })()`)
 			if stop.Stop < 0 {
 				break
 			}

@@ -2,8 +2,11 @@ package browser
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairlead/fairlead/admin"
 	"github.com/fairlead/fairlead/test/services"
@@ -38,6 +41,9 @@ const wide = `(() => {
     .map((e) => e.tagName + "." + e.className + " " + e.textContent.trim().slice(0, 40)).slice(0, 5);
 })()`
 
+// cut returns tables that do not fit, and have to be scrolled.
+const cut = `[...document.querySelectorAll(".scroll")].filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.innerText.slice(0, 60) + " " + e.scrollWidth + " > " + e.clientWidth)`
+
 // small returns what is too small for a finger.
 const small = `[...document.querySelectorAll("button, .button, input:not([type=hidden]), select, summary, .tabs a, .menu a")].filter((e) => e.checkVisibility()).map((e) => [e, (e.closest("label.check") ?? e).getBoundingClientRect()])
   .filter(([e, r]) => r.height > 0 && r.height < 43.5).map(([e, r]) => e.tagName + " " + e.textContent.trim().slice(0, 30) + " " + r.height)`
@@ -51,6 +57,9 @@ func TestEveryPage(t *testing.T) {
 	for _, l := range []look{desktop, phone} {
 		t.Run(l.name, func(t *testing.T) {
 			b := open(t, s, l)
+			if l == desktop && os.Getenv("FAIRLEAD_UPDATE_IMAGES") == "1" {
+				b.illustrate()
+			}
 			for _, p := range s.pages() {
 				b.see(p.path)
 				if p.name != "absent" { // whose 404 the browser reports
@@ -58,6 +67,7 @@ func TestEveryPage(t *testing.T) {
 				}
 				b.shot(p.name + "-" + l.name)
 				b.report(p.path, "wider than the page", wide)
+				b.report(p.path, "a table does not fit", cut)
 				if l.phone {
 					b.report(p.path, "too small for a finger", small)
 				}
@@ -79,4 +89,19 @@ func (b *browser) report(where, what, script string) {
 	if found := eval[[]string](b, script); len(found) > 0 {
 		b.t.Errorf("%s: %s:\n%s", where, what, strings.Join(found, "\n"))
 	}
+}
+
+// illustrate makes the picture of the overview that the documentation has, of a
+// program that has worked at different speeds for a while.
+func (b *browser) illustrate() {
+	b.t.Helper()
+	b.see("/")
+	for i := range 600 {
+		if i%97 == 0 {
+			b.send("anywhere", b.prefix+".orders", fmt.Sprintf(`{"id":"B-%d","total":-1}`, i))
+		}
+		b.send("anywhere", b.prefix+".orders", fmt.Sprintf(`{"id":"B-%d","total":%d}`, i, i+1))
+		time.Sleep(time.Duration(40+30*(i/60%5)) * time.Millisecond)
+	}
+	b.picture(filepath.Join("..", "..", "docs", "images", "dashboard.png"), false)
 }

@@ -36,7 +36,7 @@ func TestDeploy(t *testing.T) {
 	marked := make(chan error, 1)
 	go func() { marked <- c.markPods(namespace, stop) }()
 	cmd := exec.CommandContext(t.Context(), c.program("fairlead"), "deploy", "-f", filepath.Join(dir, "fairlead.yaml"), "-n", namespace, "--registry", at+"/test",
-		"--", "--deployer=raw", "--platform=linux/amd64")
+		"--", "--deployer=raw")
 	cmd.Env = append(os.Environ(), deployEnv(t, c)...)
 	out, err := cmd.CombinedOutput()
 	close(stop)

@@ -129,6 +129,7 @@ func (c *cluster) fairlead(t *testing.T, env []string, args ...string) []byte {
 func TestManifests(t *testing.T) {
 	c := control(t)
 	c.namespace(t, "manifests")
+	schemas := scalerSchemas(t)
 	for _, f := range folders(t) {
 		t.Run(f.name, func(t *testing.T) {
 			config := f.config(t)
@@ -142,6 +143,7 @@ func TestManifests(t *testing.T) {
 					t.Errorf("Knative says to %s %s: %v", o.text("kind"), o.text("metadata", "name"), err)
 				}
 			}
+			checkScalers(t, schemas, objects)
 			text := c.fairlead(t, nil, append([]string{"manifests", "-f", config}, flags...)...)
 			if got := documents(t, text); !reflect.DeepEqual(got, objects) {
 				t.Errorf("the YAML has other objects than the JSON:\n%s", text)

@@ -33,7 +33,7 @@ func mq(ctx context.Context, r *report) error {
 		again    = "-skip=^TestEngine$" // it is around the client, and among all the others
 	)
 	return errors.Join(
-		toolWith(ctx, double.Env(), "go", append([]string{"vet", "-tags=mq"}, mqPackages...)...),
+		toolWith(ctx, double.Env(), "go", append([]string{"vet", "-tags=mq", "./test/bench"}, mqPackages...)...),
 		r.run(ctx, double.Env(), append([]string{"-tags=mq", "-race", parallel, again, mqGolang}, mqPackages...)...),
 		r.run(ctx, double.Env(), "-tags=mq", "-race", "-run=^TestMQ", "./cmd/fairlead"),
 		r.run(ctx, sanitized.Env(), "-tags=mq", "-asan", parallel, again, "./connections/mq", "./test/mqdouble"),

@@ -38,24 +38,29 @@ func format(ctx context.Context) error {
 }
 
 func vet(ctx context.Context) error {
-	return errors.Join(tool(ctx, "go", "vet", "./..."), toolWith(ctx, followed, "go", "-C", browser, "vet", "./..."))
+	return errors.Join(tool(ctx, "go", "vet", "./..."),
+		toolWith(ctx, followed, "go", "-C", browser, "vet", "./..."), toolWith(ctx, followed, "go", "-C", collector, "vet", "./..."))
 }
 
 // browser is the module that tests the dashboard in a real browser.
 const browser = "test/browser"
 
-// followed lets its go.mod follow ours.
+// collector is the module that has the OpenTelemetry collector's receiver.
+const collector = "test/collector"
+
+// followed lets their go.mod follow ours.
 var followed = []string{"GOFLAGS=-mod=mod"}
 
 // tests runs every test under the race detector, two packages at a time: most
 // wait for a broker, which a small machine has only so much of. Those that need
-// IBM MQ's client, or a browser, come after them.
+// IBM MQ's client, a browser or a collector, come after them.
 func tests(ctx context.Context) error {
 	r := newReport(os.Stdout)
 	err := errors.Join(
 		r.run(ctx, nil, "-race", "-p", "2", "./..."),
 		mq(ctx, r),
 		r.runIn(ctx, browser, followed, "-race", "./..."),
+		r.runIn(ctx, collector, followed, "./..."),
 		deploying(ctx, r),
 	)
 	return errors.Join(err, r.summary())

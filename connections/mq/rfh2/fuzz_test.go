@@ -1,8 +1,8 @@
 package rfh2
 
 import (
-	"fmt"
 	"bytes"
+	"fmt"
 
 	"path/filepath"
 	"strings"

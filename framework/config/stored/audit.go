@@ -31,6 +31,27 @@ values ($1, $2, $3, $4, $5, 0, nullif($6, ''), nullif($7, ''))`
 	return outbox.DatabaseError(what, err)
 }
 
+// NoteFile writes entries about what a file changed, but those that another replica
+// with the same file has written already. It takes no ID and At.
+func NoteFile(ctx context.Context, db *outbox.Store, entries []Entry) error {
+	const what = "write the audit log"
+	const sql = `insert into {schema}.audit (actor, role, action, kind, name, generation, before, after)
+select $1, $2, $3, $4, $5, $6, nullif($7, ''), nullif($8, '') where not exists (
+	select from (select * from {schema}.audit where kind = $4 and name = $5 order by id desc limit 1) last
+	where actor = $1 and action = $3 and before is not distinct from nullif($7, '') and after is not distinct from nullif($8, ''))`
+	return db.Tx(ctx, what, pgx.TxOptions{}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, db.InSchema(`select from {schema}.config for update`)); err != nil { // one replica after the other
+			return outbox.DatabaseError(what, err)
+		}
+		for _, e := range entries {
+			if _, err := tx.Exec(ctx, db.InSchema(sql), e.Actor, e.Role, e.Action, e.Kind, e.Name, e.Generation, e.Before, e.After); err != nil {
+				return outbox.DatabaseError(what, err)
+			}
+		}
+		return nil
+	})
+}
+
 // A Filter selects entries; what is empty matches all.
 type Filter struct {
 	Kind, Name, Action, Actor string

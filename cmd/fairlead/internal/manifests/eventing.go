@@ -34,7 +34,7 @@ func ParseSink(text string) (*Sink, error) {
 	kind, name, _ := strings.Cut(text, ":")
 	if _, ok := sinkKinds()[kind]; ok {
 		if !label.MatchString(name) {
-			return nil, fmt.Errorf("found the sink %q, %s after %s:", text, labelRule, kind)
+			return nil, fmt.Errorf("found the sink %q, after %s: %s", text, kind, labelRule)
 		}
 		return &Sink{Kind: kind, Name: name}, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,15 +83,16 @@ func TestBrokenRequests(t *testing.T) {
 }
 
 // A fakeGauge has a depth.
-type fakeGauge struct{ depth int }
+type fakeGauge struct{ depth atomic.Int64 }
 
 func (g *fakeGauge) Check(Target) error                         { return nil }
-func (g *fakeGauge) Depth(context.Context, Target) (int, error) { return g.depth, nil }
+func (g *fakeGauge) Depth(context.Context, Target) (int, error) { return int(g.depth.Load()), nil }
 
 // A stream tells how it is at once, and then each change, and nothing else.
 func TestStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		gauge := &fakeGauge{depth: 1}
+		gauge := new(fakeGauge)
+		gauge.depth.Store(1)
 		s := &Service{Gauge: gauge}
 		var told []bool
 		ctx, cancel := context.WithCancel(t.Context())
@@ -101,9 +103,9 @@ func TestStream(t *testing.T) {
 				return nil
 			})
 		}()
-		for _, depth := range []int{2, 3, 5, 2, 2, 4} {
+		for _, depth := range []int64{2, 3, 5, 2, 2, 4} {
 			synctest.Wait()
-			gauge.depth = depth
+			gauge.depth.Store(depth)
 			time.Sleep(interval)
 		}
 		synctest.Wait()
