@@ -42,7 +42,7 @@ func (c *cluster) startKEDA(t *testing.T) error {
 	}
 	if _, err := c.run(env, "adapter", "--cert-dir", c.dir, "--tls-cert-file", c.file(certFile), "--tls-private-key-file", c.file(keyFile),
 		"--secure-port", fmt.Sprint(server), "--bind-address", "127.0.0.1", "--port", fmt.Sprint(ports[3]), "--metrics-service-address", strings.Replace(metrics, "127.0.0.1", "localhost", 1),
-		"--kubeconfig", c.kubeconfig, "--authentication-kubeconfig", c.kubeconfig, "--authorization-kubeconfig", c.kubeconfig); err != nil {
+		"--lister-kubeconfig", c.kubeconfig, "--authentication-kubeconfig", c.kubeconfig, "--authorization-kubeconfig", c.kubeconfig); err != nil {
 		return err
 	}
 	return c.addMetrics(server)
