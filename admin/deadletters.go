@@ -56,7 +56,8 @@ func (f LetterFilter) All() bool {
 		f.Since.IsZero() && f.Until.IsZero()
 }
 
-func (f LetterFilter) query() url.Values {
+// Query returns f as the parameters of a URL.
+func (f LetterFilter) Query() url.Values {
 	q := make(url.Values)
 	for _, id := range f.IDs {
 		q.Add("id", strconv.FormatInt(id, 10))
@@ -68,7 +69,7 @@ func (f LetterFilter) query() url.Values {
 	}
 	for name, t := range map[string]time.Time{"since": f.Since, "until": f.Until} {
 		if !t.IsZero() {
-			q.Set(name, t.Format(time.RFC3339Nano))
+			q.Set(name, t.UTC().Format(time.RFC3339Nano))
 		}
 	}
 	return q
@@ -105,7 +106,7 @@ func (p *parameters) selection() LetterFilter {
 
 // selected is the inverse of selection.
 func (f LetterFilter) selected() url.Values {
-	q := f.query()
+	q := f.Query()
 	if f.All() {
 		q.Set("all", "true")
 	}
@@ -361,7 +362,7 @@ const lettersPath = "/api/v1/deadletters"
 // DeadLetters is [LetterStore.DeadLetters], for up to [MaxLetters] letters.
 func (c *Client) DeadLetters(ctx context.Context, f LetterFilter, before int64, limit int) (LetterPage, error) {
 	var page LetterPage
-	q := f.query()
+	q := f.Query()
 	q.Set("before", strconv.FormatInt(before, 10))
 	q.Set("limit", strconv.Itoa(limit))
 	_, err := c.call(ctx, http.MethodGet, lettersPath+"?"+q.Encode(), nil, &page)

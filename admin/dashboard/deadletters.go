@@ -35,7 +35,7 @@ type letters struct {
 }
 
 // Query selects them on the page of all.
-func (l letters) Query() template.URL { return template.URL(filterQuery(l.Filter).Encode()) }
+func (l letters) Query() template.URL { return template.URL(l.Filter.Query().Encode()) }
 
 func (d *Dashboard) recentLetters(r *http.Request, f admin.LetterFilter) letters {
 	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
@@ -104,7 +104,7 @@ func (d *Dashboard) letters(r *http.Request) (any, error) {
 		return nil, err
 	}
 	status := d.backend.Status()
-	p := lettersPage{LetterPage: page, Filter: f, Query: filterQuery(f), Functions: status.Functions, First: before == 0, Replays: d.replays.running()}
+	p := lettersPage{LetterPage: page, Filter: f, Query: f.Query(), Functions: status.Functions, First: before == 0, Replays: d.replays.running()}
 	for _, t := range status.Triggers {
 		p.Triggers = append(p.Triggers, t.Name)
 	}
@@ -147,25 +147,6 @@ func timeIn(text string) (t time.Time, err error) {
 		}
 	}
 	return t, err
-}
-
-// filterQuery is the inverse of filterOf.
-func filterQuery(f admin.LetterFilter) url.Values {
-	q := make(url.Values)
-	for _, id := range f.IDs {
-		q.Add("id", strconv.FormatInt(id, 10))
-	}
-	for name, v := range map[string]string{"trigger": f.Trigger, "function": f.Function, "source": f.Source, "event": f.EventID, "cause": f.Cause} {
-		if v != "" {
-			q.Set(name, v)
-		}
-	}
-	for name, t := range map[string]time.Time{"since": f.Since, "until": f.Until} {
-		if !t.IsZero() {
-			q.Set(name, t.UTC().Format(time.RFC3339Nano))
-		}
-	}
-	return q
 }
 
 // A letterPage is one dead letter.
@@ -240,7 +221,7 @@ func (d *Dashboard) selected(r *http.Request) (any, error) {
 		return nil, err
 	}
 	p := selectedPage{LetterPage: page, Filter: f}
-	q := filterQuery(f)
+	q := f.Query()
 	if f.All() {
 		q.Set("all", "true")
 	}
