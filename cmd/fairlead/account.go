@@ -165,7 +165,8 @@ func accountPasswordCommand(o *options) *cobra.Command {
 		Short: "Set the password of an account and end its sessions",
 		Long: `Set the password of an account and end its sessions. The password is asked for; where nobody can be
 asked, it is the first line of the standard input.`,
-		Args: between(1, 1),
+		Example: `  fairlead account password ann`,
+		Args:    between(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			password, err := readSecret(c.Context(), "Password of "+args[0], true)
 			if err != nil {
@@ -196,9 +197,10 @@ func accountRoleCommand(o *options) *cobra.Command {
 
 func accountDeleteCommand(o *options) *cobra.Command {
 	return &cobra.Command{
-		Use:   "delete NAME",
-		Short: "Delete an account and end its sessions",
-		Args:  between(1, 1),
+		Use:     "delete NAME",
+		Short:   "Delete an account and end its sessions",
+		Example: `  fairlead account delete ann`,
+		Args:    between(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.register(c, args[0], "deleted", func(ctx context.Context, k registrar) error { return k.DeleteAccount(ctx, args[0]) })
 		},

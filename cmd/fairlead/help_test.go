@@ -51,6 +51,7 @@ func TestExamplesParse(t *testing.T) {
 	walk(newCommand(), func(c *cobra.Command) {
 		for line := range strings.Lines(c.Example) {
 			_, typed, _ := strings.Cut(line, c.CommandPath())
+			typed, _, _ = strings.Cut(typed, " -- ") // what follows is for another program
 			for _, word := range strings.Fields(typed) {
 				name, long := strings.CutPrefix(word, "--")
 				switch {

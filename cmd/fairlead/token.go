@@ -126,9 +126,10 @@ func listTokens(w io.Writer, tokens []access.TokenInfo, now time.Time) error {
 
 func tokenRevokeCommand(o *options) *cobra.Command {
 	return &cobra.Command{
-		Use:   "revoke NAME",
-		Short: "Make a token useless",
-		Args:  between(1, 1),
+		Use:     "revoke NAME",
+		Short:   "Make a token useless",
+		Example: `  fairlead token revoke ci`,
+		Args:    between(1, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return o.register(c, args[0], "revoked", func(ctx context.Context, k registrar) error { return k.RevokeToken(ctx, args[0]) })
 		},
