@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead/fairlead/admin"
 	"github.com/fairlead/fairlead/admin/access"
+	limit "github.com/fairlead/fairlead/triggers/http/rate"
 )
 
 // Accounts is who may use the pages and the API: [access.Access].
@@ -114,7 +115,7 @@ func (d *Dashboard) changePassword(r *http.Request) (outcome, error) {
 	if err != nil {
 		return o, err
 	}
-	err = d.options.Accounts.ChangePassword(r.Context(), r.RemoteAddr, r.PostFormValue("current-password"), password)
+	err = d.options.Accounts.ChangePassword(r.Context(), limit.Address(r), r.PostFormValue("current-password"), password)
 	o.result = result{Title: "Your password is changed", Detail: "All your sessions have ended. Sign in again."}
 	return o, err
 }
