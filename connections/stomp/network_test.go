@@ -61,7 +61,7 @@ func TestBlackHole(t *testing.T) {
 		}
 		select {
 		case <-c.(connections.Watched).Done():
-		default:
+		case <-time.After(heartbeat):
 			t.Error("Done of the lost conn is not closed")
 		}
 	})
