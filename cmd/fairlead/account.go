@@ -130,18 +130,7 @@ func accountListCommand(o *options) *cobra.Command {
 		Use:   "list",
 		Short: "List accounts",
 		Args:  between(0, 0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := out.check(); err != nil {
-				return err
-			}
-			return o.withRegistrar(c.Context(), func(ctx context.Context, k registrar) error {
-				accounts, err := k.Accounts(ctx)
-				if err != nil {
-					return err
-				}
-				return out.print(c.OutOrStdout(), accounts, func(w io.Writer) error { return listAccounts(w, accounts, time.Now()) })
-			})
-		},
+		RunE:  listing(&out, o.withRegistrar, registrar.Accounts, listAccounts),
 	}
 	out.flags(c)
 	return c

@@ -28,20 +28,13 @@ clear are kept encrypted. FILE is "-" for the standard input; without it, the fi
 			if err := out.check(); err != nil {
 				return err
 			}
-			d, err := o.document(c.InOrStdin(), args)
-			if err != nil {
-				return err
-			}
-			host, err := o.running(c.Context())
+			host, d, err := o.proposal(c, args)
 			if err != nil {
 				return err
 			}
 			done, err := host.Apply(c.Context(), d, how)
-			if isBadRequest(err) {
-				return usageError{err}
-			}
 			if err != nil {
-				return err
+				return usageIfBad(err)
 			}
 			if err := out.print(c.OutOrStdout(), done, func(w io.Writer) error { return showApplied(w, done, how.DryRun) }); err != nil {
 				return err

@@ -46,11 +46,8 @@ as it was before and after, with references in place of secrets.`,
 				return err
 			}
 			page, err := host.Audit(c.Context(), f, 0, limit)
-			if isBadRequest(err) {
-				return usageError{err}
-			}
 			if err != nil {
-				return err
+				return usageIfBad(err)
 			}
 			if page.Next > 0 {
 				fmt.Fprintf(os.Stderr, "There are more; --limit shows them.\n")

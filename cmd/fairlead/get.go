@@ -15,10 +15,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead/fairlead/admin"
+	"github.com/fairlead/fairlead/framework/config"
 )
 
 // kinds of objects that get shows.
-var kinds = []string{"bindings", "connections", "functions", "security", "triggers"}
+var kinds = config.Kinds()
 
 func getCommand(o *options) *cobra.Command {
 	var out output

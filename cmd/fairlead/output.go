@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -149,4 +150,21 @@ func span(d time.Duration) string {
 // exactly returns t for a person who wants to know it well.
 func exactly(t, now time.Time) string {
 	return fmt.Sprintf("%s (%s)", t.Local().Format(time.RFC3339), ago(t, now))
+}
+
+// listing returns what a command does that lists all of something: get asks for
+// it whatever with opens, show prints it as a table.
+func listing[K, T any](out *output, with func(context.Context, func(context.Context, K) error) error, get func(K, context.Context) ([]T, error), show func(io.Writer, []T, time.Time) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, _ []string) error {
+		if err := out.check(); err != nil {
+			return err
+		}
+		return with(c.Context(), func(ctx context.Context, k K) error {
+			all, err := get(k, ctx)
+			if err != nil {
+				return err
+			}
+			return out.print(c.OutOrStdout(), all, func(w io.Writer) error { return show(w, all, time.Now()) })
+		})
+	}
 }

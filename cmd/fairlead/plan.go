@@ -28,20 +28,13 @@ broker is asked. FILE is "-" for the standard input; without it, the file of -f,
 			if err := out.check(); err != nil {
 				return err
 			}
-			d, err := o.document(c.InOrStdin(), args)
-			if err != nil {
-				return err
-			}
-			host, err := o.running(c.Context())
+			host, d, err := o.proposal(c, args)
 			if err != nil {
 				return err
 			}
 			p, err := host.Plan(c.Context(), d)
-			if isBadRequest(err) {
-				return usageError{err}
-			}
 			if err != nil {
-				return err
+				return usageIfBad(err)
 			}
 			if err := out.print(c.OutOrStdout(), p, func(w io.Writer) error { return showPlan(w, p) }); err != nil {
 				return err
@@ -54,6 +47,17 @@ broker is asked. FILE is "-" for the standard input; without it, the file of -f,
 	}
 	out.flags(c)
 	return c
+}
+
+// proposal returns the configuration that a command is about, and the host that
+// is asked about it.
+func (o *options) proposal(c *cobra.Command, args []string) (*admin.Client, admin.Document, error) {
+	d, err := o.document(c.InOrStdin(), args)
+	if err != nil {
+		return nil, d, err
+	}
+	host, err := o.running(c.Context())
+	return host, d, err
 }
 
 // document reads the configuration that a command is about.
@@ -99,8 +103,11 @@ func (o *options) running(ctx context.Context) (*admin.Client, error) {
 	return nil, usagef("no host runs here; start one with \"fairlead run\", or name one with --server")
 }
 
-// isBadRequest reports whether the host says that what it was asked is wrong.
-func isBadRequest(err error) bool {
-	p, ok := errors.AsType[*admin.Problem](err)
-	return ok && p.Status == 400
+// usageIfBad returns err as one of usage, if the host says that what it was asked
+// is wrong.
+func usageIfBad(err error) error {
+	if p, ok := errors.AsType[*admin.Problem](err); ok && p.Status == 400 {
+		return usageError{err}
+	}
+	return err
 }

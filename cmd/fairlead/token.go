@@ -91,18 +91,7 @@ func tokenListCommand(o *options) *cobra.Command {
 		Use:   "list",
 		Short: "List tokens, without what they are",
 		Args:  between(0, 0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := out.check(); err != nil {
-				return err
-			}
-			return o.withRegistrar(c.Context(), func(ctx context.Context, k registrar) error {
-				tokens, err := k.Tokens(ctx)
-				if err != nil {
-					return err
-				}
-				return out.print(c.OutOrStdout(), tokens, func(w io.Writer) error { return listTokens(w, tokens, time.Now()) })
-			})
-		},
+		RunE:  listing(&out, o.withRegistrar, registrar.Tokens, listTokens),
 	}
 	out.flags(c)
 	return c

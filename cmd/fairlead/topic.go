@@ -50,18 +50,7 @@ func topicListCommand(o *options) *cobra.Command {
 		Long: `List every function and topic that was ever published or subscribed to: how many events wait, how old
 the oldest of them is, and when the last one was published.`,
 		Args: between(0, 0),
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := out.check(); err != nil {
-				return err
-			}
-			return o.withKeeper(c.Context(), func(ctx context.Context, k keeper) error {
-				topics, err := k.Topics(ctx)
-				if err != nil {
-					return err
-				}
-				return out.print(c.OutOrStdout(), topics, func(w io.Writer) error { return listTopics(w, topics, time.Now()) })
-			})
-		},
+		RunE: listing(&out, o.withKeeper, keeper.Topics, listTopics),
 	}
 	out.flags(c)
 	return c

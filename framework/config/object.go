@@ -14,7 +14,8 @@ import (
 // been asked yet. What refers to such a secret is locked, not wrong.
 var ErrNotYet = errors.New("the store has not answered yet")
 
-// Kinds returns the sections whose objects may be kept apart from the file.
+// Kinds returns the sections of a document that hold named objects, which may be
+// kept apart from its file.
 func Kinds() []string {
 	return []string{"bindings", "connections", "functions", "security", "triggers"}
 }

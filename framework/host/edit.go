@@ -206,7 +206,7 @@ func (b backend) Put(ctx context.Context, kind, name, text string, version int64
 
 // newObject reads an object that somebody sent.
 func newObject(kind, name, text string) (config.Object, error) {
-	if !slices.Contains(kinds, kind) {
+	if !slices.Contains(config.Kinds(), kind) {
 		return config.Object{}, noSuchKind(kind)
 	}
 	o, err := config.NewObject(kind, name, text)
@@ -218,7 +218,7 @@ func newObject(kind, name, text string) (config.Object, error) {
 
 // Delete implements [admin.ConfigEditor].
 func (b backend) Delete(ctx context.Context, kind, name string, version int64) error {
-	if !slices.Contains(kinds, kind) {
+	if !slices.Contains(config.Kinds(), kind) {
 		return noSuchKind(kind)
 	}
 	return b.edit(ctx, func(e *edition) error {

@@ -17,7 +17,7 @@ import (
 func setUpLog() *slog.Logger {
 	opts := &slog.HandlerOptions{Level: logLevel(os.Getenv("FAIRLEAD_LOG"))}
 	var h slog.Handler = slog.NewJSONHandler(os.Stderr, opts)
-	if info, err := os.Stderr.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+	if isTerminal(os.Stderr) {
 		h = slog.NewTextHandler(os.Stderr, opts)
 	}
 	l := slog.New(contextHandler{h})

@@ -23,8 +23,6 @@ const (
 	triggersKind    = "triggers"
 )
 
-var kinds = []string{bindingsKind, connectionsKind, functionsKind, securityKind, triggersKind}
-
 // Export implements [admin.ConfigOperator].
 func (b backend) Export(context.Context) (admin.Document, error) {
 	cfg := b.config.Load()
@@ -187,7 +185,7 @@ func (b backend) Objects(_ context.Context, kind string) ([]admin.Object, error)
 }
 
 func noSuchKind(kind string) error {
-	return fmt.Errorf("%w: there is no kind %q; expected one of %s", admin.ErrNotFound, kind, strings.Join(kinds, ", "))
+	return fmt.Errorf("%w: there is no kind %q; expected one of %s", admin.ErrNotFound, kind, strings.Join(config.Kinds(), ", "))
 }
 
 // attribute adds to an object whose it is.

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -175,7 +177,9 @@ func tree(t *testing.T, sink *consumertest.TracesSink, root string) []string {
 	var lines []string
 	var walk func(parent, indent string)
 	walk = func(parent, indent string) {
-		for _, s := range sorted(children[parent]) {
+		below := children[parent]
+		slices.SortStableFunc(below, func(a, b ptrace.Span) int { return cmp.Compare(a.StartTimestamp(), b.StartTimestamp()) })
+		for _, s := range below {
 			lines = append(lines, indent+describe(t, s))
 			walk(s.SpanID().String(), indent+"  ")
 		}
@@ -186,15 +190,6 @@ func tree(t *testing.T, sink *consumertest.TracesSink, root string) []string {
 		t.Errorf("%d spans came, of which these are below the request: %s", n, data)
 	}
 	return lines
-}
-
-func sorted(spans []ptrace.Span) []ptrace.Span {
-	for i := range spans {
-		for j := i; j > 0 && spans[j].StartTimestamp() < spans[j-1].StartTimestamp(); j-- {
-			spans[j], spans[j-1] = spans[j-1], spans[j]
-		}
-	}
-	return spans
 }
 
 func describe(t *testing.T, s ptrace.Span) string {
