@@ -43,15 +43,14 @@ func TestNothingStaleAfterLoss(t *testing.T) {
 	r := receiver(t, conn, queueSource(queue), 5)
 	d := receive(t, r)
 	manage(t, broker, "destroyQueue", queue, true, true)
-	for { // until the detach has come
-		err := d.Settle(within(t), framework.Accept)
-		if err != nil {
-			wantError(t, err, connections.ErrConnLost)
-			break
+	var err error
+	for err == nil { // until the detach has come, between any two steps
+		if err = d.Settle(within(t), framework.Accept); err == nil {
+			d, err = r.Receive(within(t))
 		}
-		d = receive(t, r)
 	}
-	_, err := r.Receive(within(t))
+	wantError(t, err, connections.ErrConnLost)
+	_, err = r.Receive(within(t))
 	wantError(t, err, connections.ErrConnLost)
 }
 
