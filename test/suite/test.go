@@ -25,12 +25,16 @@ func test(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// modules fetches the whole graph of modules. Tests make programs of their own
-// without a proxy, for which go looks at more of it than for this module.
+// modules fetches every module, and what describes the whole graph of them: tests
+// read sources that no program of this platform is made of, and make programs of
+// their own without a proxy, for which go looks at more of the graph than for this
+// module.
 func modules(ctx context.Context) error {
-	fmt.Println("+ go mod graph")
-	if out, err := exec.CommandContext(ctx, "go", "mod", "graph").CombinedOutput(); err != nil {
-		return fmt.Errorf("go mod graph: %w\n%s", err, out)
+	for _, what := range []string{"download", "graph"} {
+		fmt.Println("+ go mod", what)
+		if out, err := exec.CommandContext(ctx, "go", "mod", what).CombinedOutput(); err != nil {
+			return fmt.Errorf("go mod %s: %w\n%s", what, err, out)
+		}
 	}
 	return nil
 }
