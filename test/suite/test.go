@@ -12,7 +12,7 @@ import (
 )
 
 // packageLimit is how long the tests of one package may take.
-const packageLimit = 25 * time.Minute
+const packageLimit = 45 * time.Minute
 
 // test runs all checks, also after one that failed.
 func test(ctx context.Context) error {
