@@ -9,6 +9,7 @@ import (
 	"go/token"
 	"io"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
@@ -135,6 +136,25 @@ func TestTheHostLinksNothingHeavy(t *testing.T) {
 		if bytes.Contains(out, []byte(h)) {
 			t.Errorf("framework/host links %s", h)
 		}
+	}
+}
+
+// largestFunction is how many bytes the compiler may make of a package that only
+// composes functions: more means that it compiles parts of the host for each (see
+// host.Host).
+const largestFunction = 1 << 20
+
+func TestFunctionsCompileFast(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-export", "-f", "{{.Export}}", module).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(strings.TrimSpace(string(out)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Size() > largestFunction {
+		t.Errorf("%s compiles to %d bytes, want at most %d", module, info.Size(), largestFunction)
 	}
 }
 

@@ -19,10 +19,16 @@ type Browser interface {
 	Browse(ctx context.Context, source any, skip, limit int) ([]Message, error)
 }
 
+// ErrNoQueue is wrapped by what Depth of a [Gauge] returns for a queue that the
+// broker does not have: some brokers remove a queue that is empty and make it again
+// for the next message. The Conn can be asked again.
+var ErrNoQueue = errors.New("there is no such queue")
+
 // A Gauge is a Conn that can tell how many messages wait in a queue.
 type Gauge interface {
 	// Depth returns how many wait in source. The error wraps
-	// [errors.ErrUnsupported] where this broker does not tell.
+	// [errors.ErrUnsupported] where this broker does not tell, and [ErrNoQueue]
+	// where it says that there is no such queue.
 	Depth(ctx context.Context, source any) (int, error)
 }
 

@@ -33,12 +33,25 @@ const (
 )
 
 // A Codec turns the messages of one destination into CloudEvents.
-type Codec struct{ source types.URIRef }
+type Codec struct {
+	source types.URIRef
+	text   string // of source
+}
 
 // NewCodec returns a Codec for messages from destination on connection, which
 // become the source of events that bring none: "/CONNECTION/DESTINATION".
 func NewCodec(connection, destination string) Codec {
-	return Codec{types.URIRef{URL: url.URL{Path: "/" + connection + "/" + strings.TrimPrefix(destination, "/")}}}
+	source := types.URIRef{URL: url.URL{Path: "/" + connection + "/" + strings.TrimPrefix(destination, "/")}}
+	return Codec{source, source.String()}
+}
+
+// Source is ev.Source() for an event that c has decoded. Where the source is c's
+// own, its text is not composed again.
+func (c Codec) Source(ev event.Event) string {
+	if ec, ok := ev.Context.(*event.EventContextV1); ok && ec.Source == c.source {
+		return c.text
+	}
+	return ev.Source()
 }
 
 // Decode returns the events in m: one in binary mode (attributes as headers) and
@@ -214,7 +227,11 @@ func setString(ec *event.EventContextV1, name, s string) error {
 var traceHeaders = [...]string{"traceparent", "tracestate"}
 
 func (c Codec) plain(m *Message) event.Event {
-	ec := &event.EventContextV1{ID: m.Identity, Source: c.source, Type: PlainType}
+	room := &struct { // at once, because it is made for each message
+		event.EventContextV1
+		sent types.Timestamp
+	}{EventContextV1: event.EventContextV1{ID: m.Identity, Source: c.source, Type: PlainType}}
+	ec := &room.EventContextV1
 	if ec.ID == "" {
 		ec.ID = rand.Text()
 	}
@@ -222,7 +239,8 @@ func (c Codec) plain(m *Message) event.Event {
 		ec.DataContentType = &m.ContentType
 	}
 	if !m.Time.IsZero() {
-		ec.Time = &types.Timestamp{Time: m.Time}
+		room.sent.Time = m.Time
+		ec.Time = &room.sent
 	}
 	for _, name := range traceHeaders {
 		if v, ok := m.Header[name].(string); ok && v != "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"reflect"
 	"slices"
 	"time"
 
@@ -56,13 +57,17 @@ func attributesOf(ev event.Event) (attributes, error) {
 		}
 		a.Time = t.Format(time.RFC3339Nano)
 	}
-	if err := checkText("source of the event", a.Source, MaxSource); err != nil {
-		return a, err
-	}
-	for _, f := range [...]struct{ what, text string }{
-		{"type", a.Type}, {"subject", a.Subject}, {"dataschema", a.Schema}, {"datacontenttype", a.Content},
+	for _, f := range [...]struct {
+		what, text string
+		longest    int
+	}{
+		{"source of the event", a.Source, MaxSource},
+		{"type of the event", a.Type, MaxHeader},
+		{"subject of the event", a.Subject, MaxHeader},
+		{"dataschema of the event", a.Schema, MaxHeader},
+		{"datacontenttype of the event", a.Content, MaxHeader},
 	} {
-		if err := checkText(f.what+" of the event", f.text, MaxHeader); err != nil {
+		if err := checkText(f.what, f.text, f.longest); err != nil {
 			return a, err
 		}
 	}
@@ -243,6 +248,9 @@ func (m *message) load(body []byte) (connections.Message, error) {
 
 // encode returns the JSON of a.
 func (a *attributes) encode() (string, error) {
+	if reflect.ValueOf(a).Elem().IsZero() {
+		return noAttributes, nil
+	}
 	b, err := json.Marshal(a)
 	return string(b), err
 }

@@ -189,7 +189,9 @@ var ErrServed = errors.New("a replica serves it")
 const (
 	servedSQL = `select s.id, exists (select from {schema}.replica where expires_at > now() and s.id = any (queues))
 from {schema}.subscription s where s.kind = $1 and s.topic = $2 and s.name = $3`
-	deleteSubscriptionSQL = `delete from {schema}.subscription where kind = $1 and topic = $2 and name = $3`
+	deleteSubscriptionSQL = `with d as (
+	delete from {schema}.subscription where kind = $1 and topic = $2 and name = $3 returning id, kind, topic
+) insert into {schema}.leaver (queue, kind, topic) select * from d where kind <> 'topic'`
 )
 
 // DeleteSubscription removes a subscription of a target that nobody serves any

@@ -4,27 +4,43 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// The statements that store an event are one round trip each. They have no row if
-// they stored nothing: the target has no subscription that can be seen, or an
-// event with the same id was published before. They ask for the
-// transaction's id first, because rows must not get their seq before it (see
-// lowwater.go).
+// The statements that store an event are one round trip each. Where they have to
+// see the target's subscription, they have no row if they stored nothing: there is
+// none, or an event with the same id was published before.
 //
 //	$1 topic · $2 kind · $3 rank · $4 key · $5 event id · $6 data · $7 header · $8 ttl in ms
 //	$9 first queue · $10 blind · then notify, source, delay in ms as needed
 const (
 	// A function, a trigger or a binding has one subscription, and its id follows
-	// from the names. Most events go this way, so the statement is as plain as can be.
+	// from the names. Most events go this way, to a subscription that the connection
+	// knows (see known.go), and have neither key nor priority nor time to live: so
+	// the statement is as plain as can be.
 	//
-	//	$1 queue · $2 rank · $3 key · $4 event id · $5 data · $6 header · $7 ttl in ms
-	//	$8 blind · then what to notify
-	insertSQL = `insert into {schema}.delivery (queue, rank, key, event_id, header, data, expires_at)
-select $1::bigint, $2::smallint, $3::text, $4::text, $6::text::jsonb, $5::bytea, clock_timestamp() + $7::bigint * interval '1 ms'
-where pg_current_xact_id() is not null and ($8::bool or exists (select from {schema}.subscription where id = $1))`
+	//	$1 queue · $2 event id · $3 data · $4 header
+	insertPlainSQL = `insert into {schema}.delivery (queue, rank, event_id, header, data) values ($1, 5, $2, $4::text::jsonb, $3)`
 
-	insertNotifySQL = insertSQL + ` returning pg_notify('{channel}', $9::text)::text`
+	//	$1 queue · $2 rank · $3 key · $4 event id · $5 data · $6 header · $7 ttl in ms · $8 what to notify
+	insertSQL = insertInto + ` values (` + inserted + `)`
+
+	insertNotifySQL = insertSQL + ` returning pg_notify('{channel}', $8::text)::text`
+
+	// insertSeenSQL stores it if the subscription is there, and says whether that is
+	// committed: a transaction may see the one that it has made itself.
+	//
+	//	$8 what to notify, or null
+	insertSeenSQL = `with s as materialized (
+	select created_at <> now() as committed from {schema}.subscription where id = $1 limit 1
+), d as (
+	` + insertInto + ` select ` + inserted + ` from s
+) select committed, case when $8::text is not null then pg_notify('{channel}', $8)::text end from s`
+
+	insertInto = `insert into {schema}.delivery (queue, rank, key, event_id, header, data, expires_at)`
+	inserted   = `$1::bigint, $2::smallint, $3::text, $4::text, $6::text::jsonb, $5::bytea, clock_timestamp() + $7::bigint * interval '1 ms'`
 
 	insertOnceSQL = `with s as materialized (
 	select id from {schema}.subscription where topic = $1 and kind = $2 union all select $9::bigint where $10::bool
@@ -41,7 +57,7 @@ returning case when $11::bool then pg_notify('{channel}', $2 || ' ' || $1)::text
 	select id, count(*) over () as n from (
 		select id from {schema}.subscription where topic = $1 and kind = $2
 		union select $9::bigint where $10::bool
-	) s where pg_current_xact_id() is not null
+	) s
 ), p as (
 	insert into {schema}.payload (data) select $6::bytea from s where n > 1 limit 1 returning id
 ), d as (
@@ -83,11 +99,14 @@ returning null::text`
 )
 
 // statements are those that store events, for one schema.
-type statements struct{ insert, insertNotify, insertOnce, fanOut, fanOutOnce, delay, wasPublished, ensure, note string }
+type statements struct {
+	insertPlain, insert, insertNotify, insertSeen, insertOnce, fanOut, fanOutOnce, delay, wasPublished, ensure, note string
+}
 
 func newStatements(schema string) *statements {
 	return &statements{
-		insert: inSchema(schema, insertSQL), insertNotify: inSchema(schema, insertNotifySQL), insertOnce: inSchema(schema, insertOnceSQL),
+		insertPlain: inSchema(schema, insertPlainSQL), insert: inSchema(schema, insertSQL), insertNotify: inSchema(schema, insertNotifySQL),
+		insertSeen: inSchema(schema, insertSeenSQL), insertOnce: inSchema(schema, insertOnceSQL),
 		fanOut: inSchema(schema, fanOutSQL), fanOutOnce: inSchema(schema, fanOutOnceSQL),
 		delay: inSchema(schema, delaySQL), wasPublished: inSchema(schema, wasPublishedSQL),
 		ensure: inSchema(schema, ensureSQL), note: inSchema(schema, noteNameSQL),
@@ -112,7 +131,7 @@ func statementsOf(schema string) *statements {
 // waits for it.
 func (p *publication) store(ctx context.Context, db querier, schema string) error {
 	s := statementsOf(schema)
-	if stored, err := p.run(ctx, db, s, false); err != nil || stored {
+	if stored, err := p.run(ctx, db, s, p.blind(db, s)); err != nil || stored {
 		return err
 	}
 	return p.storeFirst(ctx, db, s, schema)
@@ -141,33 +160,73 @@ func (p *publication) storeFirst(ctx context.Context, db querier, s *statements,
 }
 
 // run executes the statement that stores p and reports whether it did. blind
-// means that no subscription can be seen, and one that is there all the same has
-// the id that it must have.
+// means not to look for a subscription: it is known, or it cannot be seen, and one
+// that is there all the same has the id that it must have.
 func (p *publication) run(ctx context.Context, db querier, s *statements, blind bool) (stored bool, err error) {
 	stmt, args := p.statement(s, blind)
-	n, err := db.exec(ctx, stmt, args)
-	return n > 0, err
+	if blind || !p.single() {
+		n, err := db.exec(ctx, stmt, args)
+		return n > 0, err
+	}
+	return p.seen(db, s, func(dest ...any) error { return db.queryRow(ctx, stmt, args, dest...) })
 }
 
-// left is what is left of the time to live, in milliseconds: an event may have
-// been staged for a while.
-func (p *publication) left() *int64 {
+// queue adds the statement to b and lets it report whether it stored p. db is
+// where b will run.
+func (p *publication) queue(b *pgx.Batch, db querier, s *statements, stored *bool) {
+	blind := p.blind(db, s)
+	stmt, args := p.statement(s, blind)
+	q := b.Queue(stmt, args...)
+	if blind || !p.single() {
+		q.Exec(func(tag pgconn.CommandTag) error {
+			*stored = tag.RowsAffected() > 0
+			return nil
+		})
+		return
+	}
+	q.QueryRow(func(row pgx.Row) (err error) {
+		*stored, err = p.seen(db, s, row.Scan)
+		return err
+	})
+}
+
+// seen reads the answer of insertSeenSQL and reports whether p is stored.
+func (p *publication) seen(db querier, s *statements, scan func(...any) error) (stored bool, err error) {
+	var committed bool
+	var notified *string
+	if err := scan(&committed, &notified); nothing(err) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	if committed {
+		db.known().add(s, p.target)
+	}
+	return true, nil
+}
+
+// blind reports whether p needs not look for its subscription.
+func (p *publication) blind(db querier, s *statements) bool {
+	return p.single() && db.known().holds(s, p.target)
+}
+
+// single reports whether p becomes one delivery now, whatever was published before.
+func (p *publication) single() bool { return p.kind != kindTopic && !p.known && p.delay == nil }
+
+// left is what is left of the time to live, in milliseconds, or nil: an event may
+// have been staged for a while.
+func (p *publication) left() any {
 	if p.ttl == nil {
 		return nil
 	}
-	ms := *p.ttl - time.Since(p.created).Milliseconds()
-	return &ms
+	return *p.ttl - time.Since(p.created).Milliseconds()
 }
 
 // statement returns the SQL that stores p, and its arguments.
 func (p *publication) statement(s *statements, blind bool) (string, []any) {
 	queue, notify := firstQueue(p.kind, p.topic), p.delay == nil && p.notifyNow()
-	if p.kind != kindTopic && !p.known && p.delay == nil {
-		args := []any{queue, p.rank, p.key, p.id, p.data, p.header, p.left(), blind}
-		if notify {
-			return s.insertNotify, append(args, p.kind+" "+p.topic)
-		}
-		return s.insert, args
+	if p.single() {
+		return p.singleStatement(s, queue, blind, notify)
 	}
 	args := make([]any, 0, 13)
 	args = append(args, p.topic, p.kind, p.rank, p.key, p.id, p.data, p.header, p.left(), queue, blind)
@@ -185,4 +244,21 @@ func (p *publication) statement(s *statements, blind bool) (string, []any) {
 		return s.fanOutOnce, args
 	}
 	return s.fanOut, args
+}
+
+func (p *publication) singleStatement(s *statements, queue int64, blind, notify bool) (string, []any) {
+	if blind && !notify && p.key == nil && p.ttl == nil && p.rank == usualRank {
+		return s.insertPlain, []any{queue, p.id, p.data, p.header}
+	}
+	args := []any{queue, p.rank, p.key, p.id, p.data, p.header, p.left(), nil}
+	if notify {
+		args[7] = p.kind + " " + p.topic
+	}
+	switch {
+	case !blind:
+		return s.insertSeen, args
+	case notify:
+		return s.insertNotify, args
+	}
+	return s.insert, args[:7]
 }

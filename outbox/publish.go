@@ -67,10 +67,12 @@ func (p Publisher) publish(ctx context.Context, db querier, target string, data 
 }
 
 // A querier runs a query that returns one row, or a statement and says how many
-// rows it wrote or returned, by pgx or by database/sql.
+// rows it wrote or returned, by pgx or by database/sql. It may know what its
+// connection has seen.
 type querier interface {
 	exec(ctx context.Context, sql string, args []any) (rows int64, err error)
 	queryRow(ctx context.Context, sql string, args []any, dest ...any) error
+	known() known
 }
 
 type pgxQuerier struct{ pgxDB }
@@ -90,6 +92,14 @@ func (q pgxQuerier) queryRow(ctx context.Context, sql string, args []any, dest .
 	return q.QueryRow(ctx, sql, args...).Scan(dest...)
 }
 
+func (q pgxQuerier) known() known {
+	db, ok := q.pgxDB.(interface{ Conn() *pgx.Conn })
+	if !ok {
+		return nil
+	}
+	return knownOn(db.Conn())
+}
+
 type sqlTx struct{ *sql.Tx }
 
 func (tx sqlTx) exec(ctx context.Context, sql string, args []any) (rows int64, err error) {
@@ -104,13 +114,15 @@ func (tx sqlTx) queryRow(ctx context.Context, sql string, args []any, dest ...an
 	return tx.QueryRowContext(ctx, sql, args...).Scan(dest...)
 }
 
+func (sqlTx) known() known { return nil }
+
 // A publication is one event on its way into the tables, checked.
 type publication struct {
 	target
 	id      string
-	source  string
-	known   bool // the id is the caller's, so a second one is the same event
-	key     *string
+	known   bool   // the id is the caller's, so a second one is the same event
+	source  string // of one that is known
+	key     any    // a string, or nil
 	rank    int16
 	ttl     *int64 // milliseconds
 	delay   *int64 // milliseconds
@@ -173,14 +185,17 @@ func (p *publication) setKey(o framework.PublishOptions) error {
 	if o.Key == "" {
 		return nil
 	}
-	p.key = &o.Key
+	p.key = o.Key
 	return checkText("key", o.Key, MaxName)
 }
+
+// usualRank is the rank of what has no priority, as insertPlainSQL has it.
+const usualRank = 5
 
 // rank turns a priority into what rows are sorted by, the most urgent first.
 func rank(priority *int) int16 {
 	if priority == nil {
-		return 5
+		return usualRank
 	}
 	return int16(9 - *priority)
 }
@@ -202,7 +217,9 @@ func (p *publication) setHeader(ev event.Event, o framework.PublishOptions) erro
 		return err
 	}
 	a.setHeader(o.Header)
-	p.source = orDefault(a.Source, p.target.source())
+	if p.known {
+		p.source = orDefault(a.Source, p.target.source())
+	}
 	p.header, err = a.encode()
 	if err != nil {
 		return framework.Terminal(fmt.Errorf("encode attributes: %w", err))

@@ -60,5 +60,10 @@ func (s *Store) insert(ctx context.Context, p *publication) error {
 func (s *Store) insertOnce(ctx context.Context, pool *pgxpool.Pool, p *publication) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	return p.store(ctx, pgxQuerier{pool}, s.cfg.Schema)
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	return p.store(ctx, pgxQuerier{conn}, s.cfg.Schema)
 }

@@ -75,8 +75,7 @@ func newStagedSend(send Send, id string) (*publication, error) {
 		p.ttl = &ms
 	}
 	if key := send.Message.Key; key != "" {
-		key = keyText(key, MaxName)
-		p.key = &key
+		p.key = keyText(key, MaxName)
 	}
 	return p, nil
 }
@@ -87,9 +86,10 @@ type Relay struct {
 	Batch   int // messages handed over at once; default 200
 
 	// Send hands a batch to the broker, in order and pipelined where it can, and
-	// returns an error for each: nil once the broker has taken charge. No two
-	// messages of a batch have the same key, so that one that fails is not
-	// overtaken. An error that wraps framework.ErrUnavailable or
+	// returns an error for each: nil once the broker has taken charge. It is called
+	// for two batches at once, so that one is on its way while the broker confirms
+	// the other. No two of their messages have the same key, so that one that fails
+	// is not overtaken. An error that wraps framework.ErrUnavailable or
 	// connections.ErrConnLost is no failed attempt: the relay pauses, and sends
 	// the message again with the same ID.
 	Send func(ctx context.Context, batch []StagedSend) []error
@@ -99,15 +99,19 @@ type Relay struct {
 	Log   *slog.Logger  // default: the store's
 }
 
-// defaultBatch is how many messages a relay sends at once.
-const defaultBatch = 200
+// defaultBatch is how many messages a batch has, and batchesAtOnce how many
+// batches a relay sends at once.
+const (
+	defaultBatch  = 200
+	batchesAtOnce = 2
+)
 
 // Relay returns the consumer that sends what was staged for a binding.
 func (s *Store) Relay(r Relay) (*Consumer, error) {
 	if err := checkName("name of the binding", r.Binding); err != nil {
 		return nil, err
 	}
-	c := s.newConsumer(kindBinding, r.Binding, r.Binding, 1, r.Log)
+	c := s.newConsumer(kindBinding, r.Binding, r.Binding, batchesAtOnce, r.Log)
 	c.trigger, c.destination = r.Binding, r.Binding
 	c.retry, c.grace = r.Retry, r.Grace
 	if c.batch = r.Batch; c.batch <= 0 {

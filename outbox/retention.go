@@ -104,6 +104,15 @@ var chores = []chore{
 		limit $1 for update skip locked)) returning 1
 ) select count(*) from n`, nil},
 
+	// A subscription that was deleted is made again if events come all the same.
+	{"leavers", 5 * time.Second, `with n as (
+	delete from {schema}.leaver l where at < now() - interval '1 hour'
+		or exists (select from {schema}.delivery d where d.queue = l.queue) returning *
+), m as (
+	insert into {schema}.newcomer (kind, topic)
+	select distinct kind, topic from n where exists (select from {schema}.delivery d where d.queue = n.queue)
+) select count(*) from n limit $1`, nil},
+
 	{"inbox", time.Minute, `with o as materialized (
 	select s.name as trigger, min(d.created_at) as at from {schema}.subscription s, lateral (
 		(select created_at from {schema}.parked where queue = s.id order by seq limit 1)

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // A scope is what a transaction of [Store.Transact] has staged: events and
@@ -88,15 +87,11 @@ func (sc *scope) flush(ctx context.Context, staged []*publication) error {
 		return nil
 	}
 	schema := sc.store.cfg.Schema
-	stmts := statementsOf(schema)
+	stmts, db := statementsOf(schema), pgxQuerier{sc.tx}
 	stored := make([]bool, len(staged))
 	var b pgx.Batch
 	for i, p := range staged {
-		sql, args := p.statement(stmts, false)
-		b.Queue(sql, args...).Exec(func(tag pgconn.CommandTag) error {
-			stored[i] = tag.RowsAffected() > 0
-			return nil
-		})
+		p.queue(&b, db, stmts, &stored[i])
 	}
 	if err := sc.tx.SendBatch(ctx, &b).Close(); err != nil {
 		return err
@@ -107,7 +102,7 @@ func (sc *scope) flush(ctx context.Context, staged []*publication) error {
 		}
 		// It was published before, or nobody has used this target before: then all its
 		// events are still to be written, and their order stays.
-		if err := p.storeFirst(ctx, pgxQuerier{sc.tx}, stmts, schema); err != nil {
+		if err := p.storeFirst(ctx, db, stmts, schema); err != nil {
 			return fmt.Errorf("publish to %s: %w", p.target, err)
 		}
 	}

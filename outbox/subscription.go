@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -14,7 +15,14 @@ import (
 // queueID is the id of a subscription. It follows from the names, so that an
 // event can be stored for a subscription that cannot be seen yet.
 func queueID(kind, topic, name string) int64 {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %q", kind, topic, name))
+	b := make([]byte, 0, 128)
+	for i, s := range [...]string{kind, topic, name} {
+		if i > 0 {
+			b = append(b, ' ')
+		}
+		b = strconv.AppendQuote(b, s)
+	}
+	sum := sha256.Sum256(b)
 	return int64(binary.BigEndian.Uint64(sum[:]))
 }
 

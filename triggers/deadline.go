@@ -13,17 +13,21 @@ import (
 // never asks: its timer is made when somebody waits for ctx to end. The returned
 // function must be called when the call has ended.
 func WithTimeout(parent context.Context, d time.Duration) (context.Context, context.CancelFunc) {
-	c := newDeadline(parent, d)
+	c := newDeadline(parent, time.Now(), d)
 	return c, c.end
 }
 
 // Within runs call with a ctx that ends after d; 0: never. The error of a call
 // that has run out of time says so.
 func Within(ctx context.Context, d time.Duration, call func(context.Context) error) error {
+	return within(ctx, time.Now(), d, call)
+}
+
+func within(ctx context.Context, now time.Time, d time.Duration, call func(context.Context) error) error {
 	if d <= 0 {
 		return call(ctx)
 	}
-	c := newDeadline(ctx, d)
+	c := newDeadline(ctx, now, d)
 	defer c.end()
 	err := call(c)
 	if err != nil && ctx.Err() == nil && errors.Is(c.Err(), context.DeadlineExceeded) {
@@ -32,8 +36,8 @@ func Within(ctx context.Context, d time.Duration, call func(context.Context) err
 	return err
 }
 
-func newDeadline(parent context.Context, d time.Duration) *deadline {
-	c := &deadline{Context: parent, at: time.Now().Add(d)}
+func newDeadline(parent context.Context, now time.Time, d time.Duration) *deadline {
+	c := &deadline{Context: parent, at: now.Add(d)}
 	if earlier, ok := parent.Deadline(); ok && earlier.Before(c.at) {
 		c.at = earlier
 	}

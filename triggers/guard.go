@@ -28,7 +28,7 @@ func (t *Trigger) guard(ctx context.Context, j *job) (kills int, end func()) {
 	if j.attempts > 0 { // somebody said what became of it
 		back = 0
 	}
-	kills, end, err := g.Begin(ctx, t.Name, ev.Source(), ev.ID(), back)
+	kills, end, err := g.Begin(ctx, t.Name, t.codec.Source(ev), ev.ID(), back)
 	if err != nil {
 		t.Log.WarnContext(ctx, "a message that was delivered often is not marked in the store", "deliveries", j.delivery.Count, "err", err)
 	}

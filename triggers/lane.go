@@ -163,7 +163,7 @@ func (l *lane) backOff(soft context.Context, err error) error {
 		s.State = Standby
 	}
 	if t.status.set(s) {
-		t.Log.WarnContext(soft, "not connected", "trigger", t.Name, "err", err, "next", wait.Round(time.Millisecond))
+		t.Log.WarnContext(soft, "not connected", "trigger", t.Name, "err", err, "next", wait.Round(time.Millisecond).String())
 	}
 	return Sleep(soft, wait)
 }

@@ -113,11 +113,12 @@ func (t *Trigger) try(soft, hard context.Context, j *job) bool {
 
 // call runs the function and sends its reply.
 func (t *Trigger) call(ctx context.Context, j *job, ev event.Event) error {
+	now := time.Now()
 	if j.calling != nil {
-		j.calling.Store(time.Now().UnixNano())
+		j.calling.Store(now.UnixNano())
 		defer j.calling.Store(0)
 	}
-	return Within(ctx, t.Timeout, func(ctx context.Context) error {
+	return within(ctx, now, t.Timeout, func(ctx context.Context) error {
 		out, err := Call(ctx, t.Handler, ev)
 		if err == nil {
 			err = t.reply(ctx, &j.delivery, out)
@@ -176,7 +177,7 @@ func (t *Trigger) fail(soft, ctx context.Context, j *job, inv *framework.Invocat
 		delay = t.Retry.Wait(j.attempts)
 	}
 	t.counts.retried.Add(1)
-	t.Log.WarnContext(ctx, "function failed, will be tried again", "err", err, "in", delay.Round(time.Millisecond), stack(err))
+	t.Log.WarnContext(ctx, "function failed, will be tried again", "err", err, "in", delay.Round(time.Millisecond).String(), stack(err))
 	if !used && t.park(ctx, j, err, delay) {
 		return true
 	}
@@ -206,7 +207,7 @@ func (t *Trigger) wait(soft context.Context, j *job, d time.Duration) bool {
 func (t *Trigger) suspend(ctx context.Context, fault error) time.Duration {
 	d, first := t.pause.begin(t.Reconnect)
 	if first {
-		t.Log.WarnContext(ctx, "trigger paused: something that its function needs is out of reach", "err", fault, "for", d.Round(time.Millisecond))
+		t.Log.WarnContext(ctx, "trigger paused: something that its function needs is out of reach", "err", fault, "for", d.Round(time.Millisecond).String())
 	}
 	for _, l := range t.lanes {
 		l.waiting.wake()

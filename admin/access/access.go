@@ -15,7 +15,6 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
-	"html/template"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -43,10 +42,6 @@ type Options struct {
 
 	// OIDC lets those in whom an OpenID provider knows; nil: there is none.
 	OIDC *OIDC
-
-	// SignIn is the page for signing in. It is executed with a SignInPage; nil: a
-	// plain one.
-	SignIn *template.Template
 
 	// Audit writes a change to the audit log, in the transaction that makes it. Tx
 	// is nil for an attempt that changed nothing. Nil: there is no such log.
@@ -88,9 +83,6 @@ const maxAsking = 4
 func New(o Options) *Access {
 	if o.Log == nil {
 		o.Log = slog.Default()
-	}
-	if o.SignIn == nil {
-		o.SignIn = plainSignIn()
 	}
 	return &Access{
 		Options: o, local: digestOf(o.Token), hasher: newHasher(), nobody: hashed{usual, make([]byte, saltLength), make([]byte, hashLength)}.String(),

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/fairlead/fairlead/triggers/http/rate"
 )
@@ -17,7 +18,10 @@ import (
 //go:embed signin.html
 var signInHTML string
 
-func plainSignIn() *template.Template { return template.Must(template.New("signin").Parse(signInHTML)) }
+// signInTemplate is the page for signing in. It is executed with a SignInPage.
+var signInTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("signin").Parse(signInHTML))
+})
 
 // A SignInPage is what the page for signing in shows. Its forms are sent by POST
 // to /signin: once, if Once is set, and else name and password; and next. Where
@@ -134,7 +138,7 @@ func (a *Access) page(next string) SignInPage {
 
 func (a *Access) show(w http.ResponseWriter, r *http.Request, status int, p SignInPage) {
 	var b bytes.Buffer
-	if err := a.SignIn.Execute(&b, p); err != nil {
+	if err := signInTemplate().Execute(&b, p); err != nil {
 		a.Log.ErrorContext(r.Context(), "the page for signing in cannot be made", "err", err)
 		http.Error(w, "this page cannot be made; the log says why", http.StatusInternalServerError)
 		return

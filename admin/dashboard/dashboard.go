@@ -46,7 +46,8 @@ type Dashboard struct {
 	options Options
 	kinds   func() (kinds, error)
 	pages   func() (map[string]*template.Template, error)
-	mux     *http.ServeMux
+	mux     *http.ServeMux // empty before the first request
+	routed  sync.Once
 	history history
 	results results
 	replays replays
@@ -56,15 +57,14 @@ type Dashboard struct {
 	once    sync.Once
 }
 
-// New returns a Dashboard of what b answers for. Templates are read when the
-// first page is asked for: a program that nobody looks at starts without.
+// New returns a Dashboard of what b answers for. What pages need is prepared when
+// the first one is asked for: a program that nobody looks at starts without.
 func New(b admin.Backend, o Options) *Dashboard {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
 	d := &Dashboard{backend: b, options: o, pages: sync.OnceValues(parseTemplates), mux: http.NewServeMux(), closing: make(chan struct{})}
 	d.kinds = sync.OnceValues(func() (kinds, error) { return readKinds(o.Schema()) })
-	d.route()
 	return d
 }
 
@@ -76,7 +76,10 @@ func (d *Dashboard) Close() {
 }
 
 // ServeHTTP serves a page, an action or a file of the pages.
-func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) { d.mux.ServeHTTP(w, r) }
+func (d *Dashboard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	d.routed.Do(d.route)
+	d.mux.ServeHTTP(w, r)
+}
 
 // route lists everything there is, with the least role that is let in.
 func (d *Dashboard) route() {
@@ -116,7 +119,7 @@ func (d *Dashboard) route() {
 func cached(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-cache")
-		w.Header().Set("ETag", staticTag)
+		w.Header().Set("ETag", staticTag())
 		next.ServeHTTP(w, r)
 	})
 }

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/fairlead/fairlead/admin"
 	"github.com/fairlead/fairlead/admin/access"
@@ -48,7 +49,7 @@ func parseTemplates() (map[string]*template.Template, error) {
 }
 
 // staticTag changes with any file of the pages.
-var staticTag = func() string {
+var staticTag = sync.OnceValue(func() string {
 	sum := sha256.New()
 	err := fs.WalkDir(files, "static", func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
@@ -62,7 +63,7 @@ var staticTag = func() string {
 		panic(err) // the files are embedded
 	}
 	return `"` + hex.EncodeToString(sum.Sum(nil)[:8]) + `"`
-}()
+})
 
 // A view is what the templates of a page get.
 type view struct {

@@ -276,7 +276,7 @@ func (d *deployment) explainBuild(said string, err error) error {
 	if unauthorized.MatchString(said) {
 		return fmt.Errorf("the registry %s refused the image: log in with \"docker login %s\" (or podman login, or crane auth login), and deploy again", host, host)
 	}
-	return fmt.Errorf("func ended without success (%v); what it said is above, and nothing was applied", err) //nolint:errorlint // report says nothing to an exit code
+	return fmt.Errorf("func ended without success (%v); what it said is above, and no other object was applied", err) //nolint:errorlint // report says nothing to an exit code
 }
 
 // apply lets kubectl apply the objects.

@@ -61,12 +61,12 @@ func (o *options) invoker(ctx context.Context, dir string) (_ *admin.Client, don
 	if c := o.client(ctx); c != nil {
 		return c, func() error { return nil }, nil
 	}
-	a, err := findApp(ctx, dir)
+	a, err := findApp(dir)
 	if err != nil {
 		return nil, nil, err
 	}
 	file, args := o.childConfig(a)
-	if _, err := a.build(ctx, file, os.Stderr); err != nil {
+	if err := a.build(ctx, file, os.Stderr); err != nil {
 		return nil, nil, err
 	}
 	with, err := readSetup(file, a.dir, len(args) > 0)

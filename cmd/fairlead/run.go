@@ -38,7 +38,7 @@ and the old program goes on.`,
 }
 
 func (o *options) run(ctx context.Context, dir string, asJSON bool) error {
-	a, err := findApp(ctx, dir)
+	a, err := findApp(dir)
 	if err != nil {
 		return err
 	}

@@ -91,15 +91,9 @@ func (s *session) close() { s.provided.close() }
 func (s *session) run(ctx context.Context) error {
 	began := time.Now()
 	s.provided.startPostgres(s.cfg)
-	watching, stopWatching := context.WithCancel(ctx)
-	var watcher sync.WaitGroup
-	defer watcher.Wait()
-	defer stopWatching()
-	var err error
-	if s.serving, err = s.build(ctx); err != nil {
+	if err := s.build(ctx); err != nil {
 		return err
 	}
-	watcher.Go(func() { watch(watching, began, s.sources, s.change) })
 	first, err := s.launch(s.setup)
 	if err != nil {
 		return err
@@ -108,9 +102,16 @@ func (s *session) run(ctx context.Context) error {
 	if err := first.await(ctx, 0, nil); err != nil {
 		return s.drain()
 	}
-	var welcome sync.WaitGroup
-	defer welcome.Wait()
-	welcome.Go(func() { s.welcome(ctx, s.cfg) })
+	// What follows is not needed for the first answer, and would delay it.
+	life, end := context.WithCancel(ctx)
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer end()
+	beside.Go(func() { s.welcome(life, s.cfg) })
+	beside.Go(func() { watch(life, began, s.sources, s.change) })
+	if s.serving, err = s.app.sum(); err != nil {
+		return errors.Join(err, s.drain())
+	}
 	return s.serve(ctx)
 }
 
@@ -124,7 +125,7 @@ func (s *session) change() {
 
 // build builds the app. The watcher asks the Go command nothing meanwhile: that
 // would take its time from the build.
-func (s *session) build(ctx context.Context) (sum, error) {
+func (s *session) build(ctx context.Context) error {
 	s.toolchain.Lock()
 	defer s.toolchain.Unlock()
 	return s.app.build(ctx, s.file, s.voice.out)
@@ -192,11 +193,15 @@ func (s *session) reload(ctx context.Context) bool {
 		s.voice.fail(err, goesOn)
 		return false
 	}
-	built, err := s.build(ctx)
-	if err != nil {
+	if err := s.build(ctx); err != nil {
 		if ctx.Err() == nil {
 			s.voice.fail(err, goesOn)
 		}
+		return false
+	}
+	built, err := s.app.sum()
+	if err != nil {
+		s.voice.fail(err, goesOn)
 		return false
 	}
 	current := s.children[len(s.children)-1]
@@ -260,10 +265,10 @@ func (s *session) welcome(ctx context.Context, cfg *config.Config) {
 	if api.URL == adminOff || s.voice.json {
 		return
 	}
-	s.invite(ctx, api)
 	if err := showExamples(ctx, api, cfg); err != nil && ctx.Err() == nil {
 		s.voice.fail(err, "An example in the configuration did not work.")
 	}
+	s.invite(ctx, api) // last, as it waits for the store
 }
 
 // invite prints a link that signs in to the dashboard, as long as nobody has an

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,7 +31,7 @@ func scalerCommand(o *options) *cobra.Command {
 		Long: `Answer KEDA by its external scaler protocol (gRPC): how much waits in the queues of the configuration's
 connections, asked by the protocol that the messages travel by, and in topics of its store. The metadata
 of a ScaledObject names a connection and a queue, a trigger, a topic or a function. Nothing of the
-configuration is started.`,
+configuration is started; a change of it is followed.`,
 		Example: `  fairlead scaler
   fairlead scaler -f fairlead.yaml --listen :9090`,
 		Args: between(0, 0),
@@ -58,7 +60,8 @@ func (s scalerServer) run(ctx context.Context, o *options) (err error) {
 	if err != nil {
 		return err
 	}
-	depths, err := scaler.NewDepths(cfg, drivers.All(), storeOpener(cfg))
+	log := host.SetUpLog()
+	depths, err := scaler.NewDepths(cfg, drivers.All(), openStore, log)
 	if err != nil {
 		return err
 	}
@@ -68,19 +71,62 @@ func (s scalerServer) run(ctx context.Context, o *options) (err error) {
 		return fmt.Errorf("serve the scaler: %w; choose another address with --listen", err)
 	}
 	methods := make(grpc.Server)
-	(&scaler.Service{Triggers: scaler.Targets(cfg), Gauge: depths}).AddTo(methods)
+	(&scaler.Service{Gauge: depths}).AddTo(methods)
+	f := configFollower{file: o.file(), use: depths.Use, now: cfg, log: log}
+	ctx, cancel := context.WithCancel(ctx)
+	var following sync.WaitGroup
+	following.Go(func() { f.run(ctx) })
+	defer following.Wait()
+	defer cancel()
 	fmt.Fprintf(os.Stderr, "Serving KEDA's external scaler protocol at %s. Ctrl-C stops it.\n", l.Addr())
 	return serveGRPC(ctx, l, methods, security)
 }
 
-// storeOpener returns what opens the store of a configuration, or nil if it has none.
-func storeOpener(cfg *config.Config) scaler.OpenStore {
-	if cfg.Store.URL == "" {
-		return nil
+// openStore implements [scaler.OpenStore].
+func openStore(ctx context.Context, cfg *config.Config) (scaler.Store, func(), error) {
+	return host.OpenStore(ctx, cfg, slog.New(slog.DiscardHandler)) // what goes wrong is in the errors, too
+}
+
+// A configFollower hands on each change of a configuration that is valid. One
+// goroutine uses it.
+type configFollower struct {
+	file string
+	use  func(*config.Config) error
+	log  *slog.Logger
+
+	now     *config.Config
+	refused string // why the files as they are now are not used; empty: they are
+}
+
+func (f *configFollower) run(ctx context.Context) {
+	if config.CanWatch(f.file) {
+		config.Watch(ctx, f.files, f.reload)
 	}
-	return func(ctx context.Context) (scaler.Store, func(), error) {
-		return host.OpenStore(ctx, cfg, slog.New(slog.DiscardHandler)) // what goes wrong is in the errors, too
+}
+
+func (f *configFollower) files() []string {
+	return append(f.now.Files(), f.file, filepath.Join(filepath.Dir(f.file), envFile))
+}
+
+// reload reads the configuration, and keeps the one before if it is wrong.
+func (f *configFollower) reload() (again time.Duration) {
+	const retry = 2 * time.Second // what it refers to may come
+	cfg, err := loadConfig(f.file)
+	if err == nil {
+		err = f.use(cfg)
 	}
+	if err != nil {
+		if err.Error() != f.refused {
+			f.log.Error("the new configuration is refused; the one before goes on", "err", err)
+		}
+		f.refused = err.Error()
+		return retry
+	}
+	if changes := config.Diff(f.now, cfg); len(changes) > 0 || f.refused != "" {
+		f.log.Info("configuration changed", "changes", changes.String())
+	}
+	f.now, f.refused = cfg, ""
+	return 0
 }
 
 // tls returns what the flags say about TLS; nil: in clear.

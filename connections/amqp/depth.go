@@ -81,25 +81,62 @@ func (m *manager) ask(ctx context.Context, node string, question *amqp.Message) 
 	return answer, using(m.answers.AcceptMessage(ctx, answer))
 }
 
-// artemisDepth asks for an attribute of the queue, which comes in a list of JSON.
+// artemisDepth asks for an attribute of the queue, and, if it does not get it,
+// whether there is such a queue: the answer does not tell.
 func artemisDepth(ctx context.Context, m *manager, queue string) (int, error) {
+	if _, name, ok := strings.Cut(queue, "::"); ok { // names of queues are unique, whatever their address
+		queue = name
+	}
+	depth, err := askArtemis[int](ctx, m, "queue."+queue, "_AMQ_Attribute", "messageCount")
+	if _, refused := errors.AsType[*artemisError](err); !refused {
+		return depth, err
+	}
+	like, jsonErr := json.Marshal(map[string]string{"field": "name", "operation": "EQUALS", "value": queue})
+	if jsonErr != nil {
+		return 0, jsonErr
+	}
+	const firstPage, one = 1, 1
+	queues, listErr := askArtemis[string](ctx, m, "broker", "_AMQ_OperationName", "listQueues", string(like), firstPage, one)
+	if listErr != nil {
+		return 0, errors.Join(err, listErr)
+	}
+	var found struct{ Count *int }
+	if json.Unmarshal([]byte(queues), &found) == nil && found.Count != nil && *found.Count == 0 {
+		return 0, connections.ErrNoQueue
+	}
+	return 0, err
+}
+
+// askArtemis asks a resource for an attribute, or calls an operation of it with
+// arguments. Both they and the answer are in a list of JSON.
+func askArtemis[T any](ctx context.Context, m *manager, resource, kind, name string, arguments ...any) (T, error) {
+	var none T
+	question, err := json.Marshal(arguments)
+	if err != nil {
+		return none, err
+	}
 	answer, err := m.ask(ctx, "activemq.management", &amqp.Message{
-		Value:                 "",
-		ApplicationProperties: map[string]any{"_AMQ_ResourceName": "queue." + queue, "_AMQ_Attribute": "messageCount"},
+		Value:                 string(question),
+		ApplicationProperties: map[string]any{"_AMQ_ResourceName": resource, kind: name},
 	})
 	if err != nil {
-		return 0, fmt.Errorf("ask activemq.management, which needs the permission manage: %w", err)
+		return none, fmt.Errorf("ask activemq.management, which needs the permission manage: %w", err)
 	}
 	value, _ := answer.Value.(string)
 	if answer.ApplicationProperties["_AMQ_OperationSucceeded"] != true {
-		return 0, fmt.Errorf("the broker does not tell: %.200s", value)
+		return none, &artemisError{value}
 	}
-	var depth []int
-	if err := json.Unmarshal([]byte(value), &depth); err != nil || len(depth) != 1 {
-		return 0, fmt.Errorf("found %.100q, expected a number", value)
+	var values []T
+	if err := json.Unmarshal([]byte(value), &values); err != nil || len(values) != 1 {
+		return none, fmt.Errorf("found %.100q, expected a list of one %T", value, none)
 	}
-	return depth[0], nil
+	return values[0], nil
 }
+
+// An artemisError says that Artemis did not do what it was asked to.
+type artemisError struct{ said string }
+
+func (e *artemisError) Error() string { return fmt.Sprintf("the broker does not tell: %.200s", e.said) }
 
 // Queues of Classic's statisticsBrokerPlugin: it answers what is sent there, and
 // without it they are queues like others.
@@ -132,7 +169,7 @@ func classicDepth(ctx context.Context, m *manager, queue string) (int, error) {
 	}
 	numbers, _ := answer.Value.(map[string]any)
 	if len(numbers) == 0 {
-		return 0, errNoQueue
+		return 0, connections.ErrNoQueue
 	}
 	return number(numbers["size"])
 }
@@ -155,15 +192,13 @@ func brokerJDepth(ctx context.Context, m *manager, queue string) (int, error) {
 	}
 	switch status, _ := number(answer.ApplicationProperties["statusCode"]); {
 	case status == 404:
-		return 0, errNoQueue
+		return 0, connections.ErrNoQueue
 	case status < 200 || status > 299:
 		return 0, fmt.Errorf("the broker does not tell: %d %.200v", status, answer.ApplicationProperties["statusDescription"])
 	}
 	numbers, _ := answer.Value.(map[string]any)
 	return number(numbers["queueDepthMessages"])
 }
-
-var errNoQueue = errors.New("there is no such queue")
 
 // number returns what a broker counts.
 func number(v any) (int, error) {

@@ -89,7 +89,7 @@ func (p *program) put(binding, destination, text string) {
 	p.t.Helper()
 	m := admin.Message{Destination: destination, ContentType: "text/plain"}
 	m.SetBody([]byte(text))
-	if _, err := p.SendMessage(within(p.t), binding, m); err != nil {
+	if _, err := p.Backend().Send(within(p.t), binding, m); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -206,7 +206,7 @@ bindings: {out: {connection: main, queue: %[1]s}}
 		return cmp.Equal(came, map[string]int{"accept": 1, "release": 2, "modify": 2, "left": 2})
 	})
 	p.until("the queue is empty", func() bool {
-		left, err := p.BrowseQueue(within(t), "main", in, 0, 10)
+		left, err := p.Backend().BrowseQueue(within(t), "main", in, 0, 10)
 		return err == nil && len(left) == 0
 	})
 }
@@ -256,7 +256,7 @@ bindings:
 	if o := p.wants("2"); o.Header["colour"] != "red" {
 		t.Errorf("got headers %v, want the red one", o.Header)
 	}
-	if left, err := p.BrowseQueue(within(t), "main", queue, 0, 10); err != nil || len(left) != 1 || string(left[0].Body()) != "1" || left[0].Header["colour"] != "blue" {
+	if left, err := p.Backend().BrowseQueue(within(t), "main", queue, 0, 10); err != nil || len(left) != 1 || string(left[0].Body()) != "1" || left[0].Header["colour"] != "blue" {
 		t.Errorf("got %v, %v; want the blue one, looked at", left, err)
 	}
 }
@@ -353,7 +353,7 @@ bindings: {out: {connection: main, queue: %[3]s}}
 			var m admin.Message
 			m.SetBody([]byte(fmt.Sprint(n)))
 			p.until("the send is confirmed", func() bool {
-				_, err := p.SendMessage(within(t), "out", m)
+				_, err := p.Backend().Send(within(t), "out", m)
 				return err == nil
 			})
 			n++

@@ -2,13 +2,14 @@ package amqp
 
 import (
 	"context"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
-
-	xdg "github.com/xdg-go/scram"
 
 	"github.com/fairlead/fairlead/connections"
 	"github.com/fairlead/fairlead/connections/amqp/gssapi"
@@ -70,11 +71,11 @@ func (l login) mechanism(name, host string) mechanism {
 	case kerberos:
 		return &gssapi.Exchange{Service: "amqp/" + strings.ToLower(host), Login: l.tickets}
 	case scramSHA512:
-		return &scram{login: l, hash: xdg.SHA512}
+		return &scram{login: l, hash: sha512.New}
 	case scramSHA256:
-		return &scram{login: l, hash: xdg.SHA256}
+		return &scram{login: l, hash: sha256.New}
 	case scramSHA1:
-		return &scram{login: l, hash: xdg.SHA1}
+		return &scram{login: l, hash: sha1.New}
 	case xoauth2:
 		return &bearer{login: l}
 	case plain:

@@ -2,8 +2,11 @@ package amqp
 
 import (
 	"context"
+	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
+	"hash"
 	"io"
 	"net"
 	"slices"
@@ -12,7 +15,6 @@ import (
 	"time"
 
 	"github.com/Azure/go-amqp"
-	xdg "github.com/xdg-go/scram"
 
 	"github.com/fairlead/fairlead/connections"
 )
@@ -181,17 +183,17 @@ func TestSASLEndsWithContext(t *testing.T) {
 // The exchanges of RFC 5802, section 5, and RFC 7677, section 3.
 var scramExamples = []struct {
 	name                       string
-	hash                       xdg.HashGeneratorFcn
+	hash                       func() hash.Hash
 	nonce, first, final, proof string
 }{
 	{
-		scramSHA1, xdg.SHA1, "fyko+d2lbbFgONRv9qkxdawL",
+		scramSHA1, sha1.New, "fyko+d2lbbFgONRv9qkxdawL",
 		"r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,s=QSXCR+Q6sek8bf92,i=4096",
 		"c=biws,r=fyko+d2lbbFgONRv9qkxdawL3rfcNHYJY1ZVvWVs7j,p=v0X8v3Bz2T0CJGbJQyF0X+HI4Ts=",
 		"v=rmF9pqV8S7suAoZWja4dJRkFsKQ=",
 	},
 	{
-		scramSHA256, xdg.SHA256, "rOprNGfwEbeRWgbNEkqO",
+		scramSHA256, sha256.New, "rOprNGfwEbeRWgbNEkqO",
 		"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096",
 		"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=",
 		"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=",
@@ -199,14 +201,10 @@ var scramExamples = []struct {
 }
 
 // scramWith returns an exchange that has begun, for user and pencil.
-func scramWith(t testing.TB, hash xdg.HashGeneratorFcn, nonce string) *scram {
+func scramWith(t testing.TB, newHash func() hash.Hash, nonce string) *scram {
 	t.Helper()
-	client, err := hash.NewClient("user", "pencil", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &scram{talk: client.WithNonceGenerator(func() string { return nonce }).WithMinIterations(minIterations).NewConversation()}
-	if got, err := s.talk.Step(""); err != nil || got != "n,,n=user,r="+nonce {
+	s := &scram{login: login{user: "user", password: "pencil"}, hash: newHash}
+	if got, err := s.start(nonce); err != nil || string(got) != "n,,n=user,r="+nonce {
 		t.Fatalf("got %q and error %v, want the first message", got, err)
 	}
 	return s
@@ -262,15 +260,33 @@ func TestSCRAM(t *testing.T) {
 }
 
 func TestSCRAMStart(t *testing.T) {
-	s := &scram{login: login{user: "a=b,c", password: "p"}, hash: xdg.SHA256}
+	s := &scram{login: login{user: "a=b,c", password: "p"}, hash: sha256.New}
 	got, err := s.Start(t.Context())
 	_, nonce, _ := strings.Cut(string(got), ",r=")
 	if err != nil || !strings.HasPrefix(string(got), "n,,n=a=3Db=2Cc,r=") || len(nonce) < 20 {
 		t.Fatalf("got %q and error %v, want n,,n=a=3Db=2Cc,r= and a nonce", got, err)
 	}
-	s = &scram{login: login{user: "a", password: "s3cret\x00"}, hash: xdg.SHA256}
+	s = &scram{login: login{user: "a", password: "s3cret\x00"}, hash: sha256.New}
 	if _, err := s.Start(t.Context()); err == nil || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("password with a control character: got error %v, want one without the password", err)
+	}
+}
+
+// TestSASLprep has the examples of RFC 4013, section 3, and one of each table that
+// they leave out.
+func TestSASLprep(t *testing.T) {
+	for in, want := range map[string]string{
+		"I\u00adX": "IX", "user": "user", "USER": "USER", "\u00aa": "a", "\u2168": "IX",
+		"a\u00a0b": "a b", "\u00e5": "\u00e5", "a\u030a": "\u00e5", "": "",
+	} {
+		if got, err := saslprep(in); got != want || err != nil {
+			t.Errorf("%q: got %q and error %v, want %q", in, got, err, want)
+		}
+	}
+	for _, in := range []string{"\u0007", "a\u0080", "\ue000", "\ufdd0", "\ufffd", "\xff", "\u2ff0", "\u202e", "\U000e0001"} {
+		if got, err := saslprep(in); err == nil {
+			t.Errorf("%q: got %q, want an error", in, got)
+		}
 	}
 }
 
@@ -287,7 +303,7 @@ func FuzzSASLFrame(f *testing.F) {
 		}
 		frame.symbols()
 		frame.bytes(0)
-		scramWith(t, xdg.SHA256, "n").Next(frame.bytes(0))
+		scramWith(t, sha256.New, "n").Next(frame.bytes(0))
 		(&bearer{}).Next(frame.bytes(0))
 	})
 }

@@ -24,7 +24,7 @@ func (r *receiver) reject(ctx context.Context, n *Message) error {
 func (r *receiver) bury(ctx context.Context, n *Message) error {
 	reason := r.reason(n)
 	if r.backout != "" {
-		err := r.move(ctx, r.backout, n.MD, n.Data)
+		err := r.move(ctx, r.backout, n.MD, r.got)
 		if err == nil || r.h.lost() != nil {
 			return err
 		}
@@ -39,7 +39,7 @@ func (r *receiver) bury(ctx context.Context, n *Message) error {
 		return errors.New("neither it nor its queue manager names a queue for what cannot be processed")
 	}
 	manager, _ := values[mqi.MQCA_Q_MGR_NAME].(string)
-	md, data := deadLetter(n, reason, r.from.queue, manager)
+	md, data := deadLetter(n.MD, r.got, reason, r.from.queue, manager)
 	return r.move(ctx, queue, md, data)
 }
 
@@ -68,13 +68,12 @@ func (r *receiver) move(ctx context.Context, queue string, md mqi.MD, data []byt
 }
 
 // deadLetter returns the message with an MQDLH in front of it.
-func deadLetter(n *Message, reason int32, queue, manager string) (mqi.MD, []byte) {
-	md := n.MD
+func deadLetter(md mqi.MD, data []byte, reason int32, queue, manager string) (mqi.MD, []byte) {
 	header := rfh2.DeadLetterHeader{
 		Reason: reason, Queue: queue, QueueManager: manager,
 		Next:        rfh2.Layout{Format: md.Format, Encoding: md.Encoding, CCSID: md.CodedCharSetID},
 		PutApplType: md.PutApplType, PutApplName: md.PutApplName, PutDate: md.PutDate, PutTime: md.PutTime,
 	}
 	md.Format, md.Encoding, md.CodedCharSetID = rfh2.FormatDeadLetter, encoding, rfh2.UTF8
-	return md, append(header.Append(nil, encoding), n.Data...)
+	return md, append(header.Append(nil, encoding), data...)
 }

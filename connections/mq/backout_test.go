@@ -141,6 +141,27 @@ func TestTerminal(t *testing.T) {
 	})
 }
 
+// TestTerminalChanged rejects a message after its function has written over its
+// data: the queue gets it as it came.
+func TestTerminalChanged(t *testing.T) {
+	onBoth(t, config(), func(t *testing.T, b bench) {
+		for _, size := range []int{3, 2 * keepBuffer} {
+			queue, body := queueName(), strings.Repeat("a", size)
+			b.Define(queue, engine.Attributes{BackoutQueue: queue + ".BACK"})
+			send(t, b.sender(t, target(queue)), body)
+			d := receive(t, b.receiver(t, source(queue)))
+			clear(d.Body)
+			if err := d.Settle(t.Context(), framework.Reject); err != nil {
+				t.Fatal(err)
+			}
+			moved := receive(t, b.receiver(t, source(queue+".BACK")))
+			if string(moved.Body) != body {
+				t.Errorf("got another body than the one of %d bytes that came", size)
+			}
+		}
+	})
+}
+
 // TestNoDeadLetterQueue has nowhere to put a poison message: it stays.
 func TestNoDeadLetterQueue(t *testing.T) {
 	cfg := config()

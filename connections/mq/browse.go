@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/fairlead/fairlead/connections"
 	"github.com/fairlead/fairlead/connections/mq/mqi"
@@ -54,7 +55,7 @@ func browse(o object, skip, limit int) ([]connections.Message, error) {
 			skip--
 			continue
 		}
-		m, _ := (&Message{MD: md, Data: bytes.Clone(buf[:n])}).decode(new(slab)) // why it cannot be understood is said when it is received
+		m, _ := (&Message{MD: md, Data: bytes.Clone(buf[:n])}).decode() // why it cannot be understood is said when it is received
 		found = append(found, m)
 	}
 	return found, nil
@@ -72,6 +73,9 @@ func (c *conn) Depth(ctx context.Context, source any) (int, error) {
 	}
 	defer c.release(h)
 	values, err := inquire(ctx, h, from, mqi.MQIA_CURRENT_Q_DEPTH)
+	if reasonOf(err) == mqi.MQRC_UNKNOWN_OBJECT_NAME {
+		return 0, fmt.Errorf("depth of %s: %w: %w", from.queue, connections.ErrNoQueue, err)
+	}
 	if err != nil {
 		return 0, opened(err)
 	}

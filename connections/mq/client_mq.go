@@ -109,7 +109,7 @@ func newMD() *ibmmq.MQMD {
 func (o *ibmObject) get(md *mqi.MD, options getOptions, buf []byte) (int, error) {
 	toIBM(o.md, md)
 	o.gmo.Version, o.gmo.Options, o.gmo.MatchOptions = ibmmq.MQGMO_VERSION_2, options.options, ibmmq.MQMO_NONE
-	o.gmo.WaitInterval = int32(options.wait / time.Millisecond)
+	o.gmo.WaitInterval, o.gmo.ResolvedQName = int32(options.wait/time.Millisecond), "" // an answer, which mq-golang would copy for nothing
 	n, err := o.o.Get(o.md, o.gmo, buf)
 	fromIBM(md, o.md)
 	return n, answered("MQGET", err)

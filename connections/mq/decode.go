@@ -15,15 +15,21 @@ import (
 
 // decode reads descriptor and data, and returns the message. Where the error says
 // that it cannot be understood, the message holds all its bytes.
-func (n *Message) decode(copies *slab) (connections.Message, error) {
+func (n *Message) decode() (connections.Message, error) {
 	m := connections.Message{Native: n}
 	n.describe(&m)
 	err := n.read(&m)
 	if err != nil {
-		n.unread = true
+		n.unread, n.converted = true, false
 		n.body, m.ContentType, m.Text, m.Header = n.Data, "", false, nil
 	}
-	m.Body = copies.clone(n.body) // which functions may change
+	if m.Time.IsZero() { // most JMS clients say it more exactly
+		m.Time = n.MD.PutAt()
+	}
+	m.Body = n.body
+	if n.converted { // or nobody could tell whether the function has changed it
+		m.Body = bytes.Clone(n.body)
+	}
 	return m, err
 }
 
@@ -42,7 +48,6 @@ func (n *Message) describe(m *connections.Message) {
 	n.usual.priority = int(md.Priority)
 	m.Priority = &n.usual.priority
 	m.Key = md.GroupID.String()
-	m.Time = md.PutAt()
 	if md.Expiry > 0 {
 		m.TTL = time.Duration(md.Expiry) * expiryUnit
 	}
@@ -56,7 +61,8 @@ const expiryUnit = 100 * time.Millisecond
 func (n *Message) read(m *connections.Message) error {
 	md := &n.MD
 	var err error
-	n.Headers, n.next, n.raw, err = rfh2.Split(rfh2.Layout{Format: md.Format, Encoding: md.Encoding, CCSID: md.CodedCharSetID}, n.Data)
+	first := rfh2.Layout{Format: md.Format, Encoding: md.Encoding, CCSID: md.CodedCharSetID}
+	n.Headers, n.next, n.raw, err = rfh2.AppendHeaders(n.usual.headers[:0], first, n.Data)
 	if err != nil {
 		return err
 	}
@@ -226,6 +232,7 @@ func (n *Message) readBody(m *connections.Message, null bool) error {
 
 // text returns the body in UTF-8; a map or a stream as JSON.
 func (n *Message) text() ([]byte, error) {
+	n.converted = n.kind != kindText || n.next.CCSID != rfh2.UTF8
 	text, err := rfh2.Text(n.next.CCSID, n.next.Encoding, n.raw)
 	if err != nil || n.kind == kindText {
 		return text, err

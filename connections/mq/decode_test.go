@@ -47,7 +47,7 @@ func plain(m connections.Message) connections.Message {
 
 func mustDecode(t *testing.T, md mqi.MD, data []byte) connections.Message {
 	t.Helper()
-	m, err := (&Message{MD: md, Data: data}).decode(new(slab))
+	m, err := (&Message{MD: md, Data: data}).decode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +201,7 @@ func TestMalformed(t *testing.T) {
 		"stream that is none":    append(header("<mcd><Msd>jms_stream</Msd></mcd>"), "x"...),
 		"unknown character set":  append(unknown, "text"...),
 	} {
-		m, err := (&Message{MD: received(), Data: data}).decode(new(slab))
+		m, err := (&Message{MD: received(), Data: data}).decode()
 		if err == nil {
 			t.Errorf("%s: got %+v, want an error", name, m)
 		}

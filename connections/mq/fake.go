@@ -21,6 +21,6 @@ func fake(m connections.Message, redelivered int) (connections.Delivery, error) 
 	}
 	md.BackoutCount = int32(redelivered)
 	n := &Message{MD: md, Data: data}
-	received, err := n.decode(new(slab))
+	received, err := n.decode()
 	return connections.Delivery{Message: received, Count: redelivered, Bad: err}, nil
 }

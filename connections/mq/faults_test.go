@@ -189,6 +189,9 @@ func TestOpenFaults(t *testing.T) {
 		if _, err := conn.Receiver(t.Context(), source("NONE"), 1); reasonOf(err) != mqi.MQRC_UNKNOWN_OBJECT_NAME || errors.Is(err, connections.ErrConnLost) {
 			t.Errorf("receive from a queue that does not exist: got %v, want reason 2085 on a live connection", err)
 		}
+		if n, err := conn.(connections.Gauge).Depth(t.Context(), source("NONE")); n != 0 || !errors.Is(err, connections.ErrNoQueue) {
+			t.Errorf("depth of no queue: got %d, %v; want ErrNoQueue", n, err)
+		}
 		if _, err := conn.Sender(t.Context(), target("FORBIDDEN")); !errors.Is(err, connections.ErrRefused) {
 			t.Errorf("send to a queue that is forbidden: got %v, want ErrRefused", err)
 		}

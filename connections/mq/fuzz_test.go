@@ -23,7 +23,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, format string, encoding, ccsid int32, data []byte) {
 		md := received()
 		md.Format, md.Encoding, md.CodedCharSetID = format, encoding, ccsid
-		m, err := (&Message{MD: md, Data: bytes.Clone(data)}).decode(new(slab))
+		m, err := (&Message{MD: md, Data: bytes.Clone(data)}).decode()
 		if err != nil {
 			if !bytes.Equal(m.Body, data) {
 				t.Fatalf("%v, but the body is %q, want all bytes: %q", err, m.Body, data)
@@ -34,7 +34,7 @@ func FuzzDecode(f *testing.F) {
 			if failed != nil {
 				continue
 			}
-			back, again := (&Message{MD: out, Data: sent}).decode(new(slab))
+			back, again := (&Message{MD: out, Data: sent}).decode()
 			if (again == nil) != (err == nil) {
 				t.Fatalf("decoded with error %v, and when sent on with %v", err, again)
 			}
@@ -61,7 +61,7 @@ func FuzzHeader(f *testing.F) {
 			}
 			return
 		}
-		m, err := (&Message{MD: md, Data: data}).decode(new(slab))
+		m, err := (&Message{MD: md, Data: data}).decode()
 		if err != nil {
 			t.Fatal(err)
 		}

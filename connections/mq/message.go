@@ -12,14 +12,15 @@ type Message struct {
 	MD      mqi.MD
 	Headers []rfh2.Header // in front of the body, MQRFH2 and others, in their order
 	Folders []rfh2.Folder // of the MQRFH2
-	Data    []byte        // all bytes of the message, headers included
+	Data    []byte        // all bytes of the message, headers included; a function that changes its event's data may change them
 
-	kind   kind            // of the body
-	next   rfh2.Layout     // of the body
-	raw    []byte          // the body, within Data
-	body   []byte          // the body as it was handed over; not to be changed
-	user   []rfh2.Property // of folder usr
-	unread bool            // headers or body cannot be understood
+	kind      kind            // of the body
+	next      rfh2.Layout     // of the body
+	raw       []byte          // the body, within Data
+	body      []byte          // the body as it was handed over
+	converted bool            // body is not raw, and what was handed over is a copy of it
+	user      []rfh2.Property // of folder usr
+	unread    bool            // headers or body cannot be understood
 
 	usual usual
 }
@@ -27,7 +28,8 @@ type Message struct {
 // usual is room for what most messages have, so that it need not be allocated
 // piece by piece.
 type usual struct {
-	folders  [4]rfh2.Folder
+	headers  [1]rfh2.Header
+	folders  [3]rfh2.Folder
 	user     [2]rfh2.Property
 	priority int
 }

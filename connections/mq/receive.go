@@ -61,6 +61,7 @@ type receiver struct {
 	copies slab
 
 	hand chan struct{} // full while a delivery is in hand, whose holder owns what follows
+	got  []byte        // all bytes of the delivery as they came, whatever its function does to its data
 	unit unitOfWork
 
 	outputs outputs // for what is sent in the unit of work
@@ -203,6 +204,7 @@ func (r *receiver) do(ctx context.Context, verb func() error) error {
 // getOnce makes one MQGET into m, and another one if the message is longer than
 // the buffer.
 func (r *receiver) getOnce(ctx context.Context, wait time.Duration, m *Message) (err error) {
+	r.got = nil
 	o := getOptions{options: getting, wait: wait}
 	if deadline, ok := ctx.Deadline(); ok {
 		o.wait = max(time.Millisecond, min(wait, time.Until(deadline)))
@@ -215,7 +217,8 @@ func (r *receiver) getOnce(ctx context.Context, wait time.Duration, m *Message) 
 		accepted := r.unit.accepted
 		size, err = stay(ctx, r.h, func() (int, error) { return r.verb(o, accepted, &m.MD) })
 		if err == nil {
-			m.Data = r.copies.clone(r.buf[:size])
+			r.got = r.buf[:size]
+			m.Data = r.copies.clone(r.got)
 		}
 		if reasonOf(err) != mqi.MQRC_TRUNCATED_MSG_FAILED {
 			break
@@ -246,7 +249,7 @@ const getting = mqi.MQGMO_SYNCPOINT | mqi.MQGMO_WAIT | mqi.MQGMO_FAIL_IF_QUIESCI
 
 // delivery makes a Delivery of a message that was got.
 func (r *receiver) delivery(n *Message) connections.Delivery {
-	m, err := n.decode(&r.copies)
+	m, err := n.decode()
 	d := connections.Delivery{Message: m, Count: int(n.MD.BackoutCount), Bad: err}
 	if err == nil && r.limit > 0 && d.Count >= r.limit {
 		d.Bad = fmt.Errorf("it was delivered %d times, and the queue's backout threshold is %d", d.Count, r.limit)
@@ -272,16 +275,18 @@ func (r *receiver) settle(ctx context.Context, n *Message, o framework.Outcome) 
 
 // accept commits, or lets the batch grow.
 func (r *receiver) accept(ctx context.Context) error {
-	if r.unit.accepted == 0 {
+	r.unit.accepted++
+	alone := r.unit.careful > 0
+	if alone {
+		r.unit.careful--
+	}
+	if alone || r.unit.accepted >= r.batch {
+		return r.commit(ctx)
+	}
+	if r.unit.accepted == 1 {
 		r.unit.since = time.Now()
 	}
-	r.unit.accepted++
-	if r.unit.careful > 0 {
-		r.unit.careful--
-	} else if r.unit.accepted < r.batch {
-		return r.h.lost()
-	}
-	return r.commit(ctx)
+	return r.h.lost()
 }
 
 func (r *receiver) commit(ctx context.Context) error {

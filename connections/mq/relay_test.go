@@ -100,7 +100,7 @@ func TestRelayOfDeadLetter(t *testing.T) {
 // TestRelayOfMalformed keeps the bytes of what cannot be understood.
 func TestRelayOfMalformed(t *testing.T) {
 	data := []byte("RFH that is none, but long enough to be one, is it not?")
-	m, err := (&Message{MD: received(), Data: data}).decode(new(slab))
+	m, err := (&Message{MD: received(), Data: data}).decode()
 	if err == nil {
 		t.Fatal("it was understood")
 	}

@@ -132,17 +132,16 @@ func (c *Connection) ccdtURL() (string, error) {
 
 const addressRule = "host(port), or several with commas between, in at most 264 characters"
 
-var onePattern = regexp.MustCompile(`^[A-Za-z0-9._%:-]+(\([0-9]{1,5}\))?$`)
-
 // isAddress reports whether a is a list of hosts with ports. A port behind a
 // colon, as elsewhere, is not MQ's way.
 func isAddress(a string) bool {
 	if len(a) > int(mqi.MQ_CONN_NAME_LENGTH) {
 		return false
 	}
+	pattern := regexp.MustCompile(`^[A-Za-z0-9._%:-]+(\([0-9]{1,5}\))?$`)
 	for one := range strings.SplitSeq(a, ",") {
 		one = strings.TrimSpace(one)
-		if !onePattern.MatchString(one) || strings.Count(one, ":") == 1 {
+		if !pattern.MatchString(one) || strings.Count(one, ":") == 1 {
 			return false
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // An Op is what happened to an object between two documents.
@@ -29,6 +30,16 @@ func (c Change) String() string { return join(c.Kind, c.Name) }
 
 // Changes is how two documents differ, sorted by kind and name.
 type Changes []Change
+
+// String names the objects, and says what becomes of each: "bindings.b added,
+// triggers.t changed".
+func (c Changes) String() string {
+	all := make([]string, len(c))
+	for i, c := range c {
+		all[i] = c.String() + " " + string(c.Op)
+	}
+	return strings.Join(all, ", ")
+}
 
 // Diff returns what has to be done to old to make it new. Defaults and what
 // references stand for count; where something stands in its file does not.

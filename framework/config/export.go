@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Export returns the document in YAML. References are as they were written, and
@@ -90,13 +91,15 @@ func (c *Config) scalar(n *node) string {
 }
 
 // plain is what YAML takes for text without quotes.
-var plain = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*$`)
+var plain = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]*( [A-Za-z0-9_./-]+)*$`)
+})
 
 // notText are plain words that YAML takes for something else.
 var notText = []string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
 
 func quoteText(s string) string {
-	if plain.MatchString(s) && !slices.Contains(notText, strings.ToLower(s)) {
+	if plain().MatchString(s) && !slices.Contains(notText, strings.ToLower(s)) {
 		return s
 	}
 	return quote(s)

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,7 +24,7 @@ import (
 )
 
 // adminTLS returns how the management API is served by HTTPS, or nil.
-func (h *Host) adminTLS(cfg *config.Config) (*tls.Config, error) {
+func (h *host) adminTLS(cfg *config.Config) (*tls.Config, error) {
 	if cfg.Admin.TLS == nil {
 		return nil, nil
 	}
@@ -31,7 +32,7 @@ func (h *Host) adminTLS(cfg *config.Config) (*tls.Config, error) {
 }
 
 // newAccess returns who may use the management API that listens at an address.
-func (h *Host) newAccess(cfg *config.Config, token string, address net.Addr) *access.Access {
+func (h *host) newAccess(cfg *config.Config, token string, address net.Addr) *access.Access {
 	tcp, ok := address.(*net.TCPAddr)
 	o := access.Options{Token: token, Store: h.accessStore, Loopback: ok && tcp.IP.IsLoopback(), Audit: h.audit, Log: h.log}
 	if p := cfg.Admin.OIDC; p != nil {
@@ -60,7 +61,7 @@ func (o StoreOperator) Access() *access.Access {
 
 // audit writes a change of accounts and tokens to the audit log, and a sign-in that
 // was refused. Without a store there is none.
-func (h *Host) audit(ctx context.Context, tx pgx.Tx, c access.Change) error {
+func (h *host) audit(ctx context.Context, tx pgx.Tx, c access.Change) error {
 	db, err := h.Store(ctx)
 	if err != nil {
 		return nil
@@ -75,7 +76,7 @@ func auditAccess(ctx context.Context, db *outbox.Store, tx pgx.Tx, c access.Chan
 	})
 }
 
-func (h *Host) accessStore(ctx context.Context) (*outbox.Store, error) {
+func (h *host) accessStore(ctx context.Context) (*outbox.Store, error) {
 	s, err := h.Store(ctx)
 	if err != nil {
 		return nil, classified{err, access.ErrNoStore}
@@ -84,19 +85,23 @@ func (h *Host) accessStore(ctx context.Context) (*outbox.Store, error) {
 }
 
 // newDashboard returns the web pages of what runs, for those whom a lets in.
-func (h *Host) newDashboard(a *access.Access) *dashboard.Dashboard {
+func (h *host) newDashboard(a *access.Access) *dashboard.Dashboard {
 	return dashboard.New(h.Backend(), dashboard.Options{Schema: func() []byte { return config.Schema(h.drivers) }, Accounts: a, Log: h.log})
 }
 
-// management serves the API and the dashboard.
-func (h *Host) management(a *access.Access, pages http.Handler) http.Handler {
-	api := admin.Handler(h.Backend(), a)
-	mux := http.NewServeMux()
-	mux.Handle("/api/", api)
-	mux.Handle("/metrics", api)
-	mux.Handle("/openapi.json", api)
-	mux.Handle("/", a.Pages(pages))
-	return mux
+// management serves the API and the dashboard. Their many routes are made when the
+// first request comes: functions are not to wait for that.
+func (h *host) management(a *access.Access, pages http.Handler) http.Handler {
+	routed := sync.OnceValue(func() http.Handler {
+		api := admin.Handler(h.Backend(), a)
+		mux := http.NewServeMux()
+		mux.Handle("/api/", api)
+		mux.Handle("/metrics", api)
+		mux.Handle("/openapi.json", api)
+		mux.Handle("/", a.Pages(pages))
+		return mux
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { routed().ServeHTTP(w, r) })
 }
 
 // invitePatience is how long a person waits for the store before a link is
@@ -106,7 +111,7 @@ const invitePatience = 30 * time.Second
 // invite tells a person at the terminal how to sign in, as long as nobody has an
 // account; where nobody sits there, it logs that nobody has one. It ends when the
 // store has answered, at the latest with the host.
-func (a *adminServer) invite(ctx context.Context, h *Host, stderr *os.File) {
+func (a *adminServer) invite(ctx context.Context, h *host, stderr *os.File) {
 	if a.access == nil || h.heir != nil { // which does it once for all programs
 		return
 	}
@@ -130,7 +135,7 @@ func (a *adminServer) invite(ctx context.Context, h *Host, stderr *os.File) {
 }
 
 // printLink prints a link that signs somebody in. It is a secret, and not logged.
-func (a *adminServer) printLink(ctx context.Context, h *Host, w io.Writer) {
+func (a *adminServer) printLink(ctx context.Context, h *host, w io.Writer) {
 	path, err := a.access.Link(access.With(ctx, access.Identity{Name: access.LocalName, Role: access.Admin, Kind: access.Local}))
 	if err != nil {
 		h.log.Warn("no link for signing in", "err", err)

@@ -32,6 +32,9 @@ func served(t *testing.T, r *rig, sections string) ServerFile {
 			t.Errorf("served until %v", err)
 		}
 	})
+	if err := a.tell(); err != nil {
+		t.Fatal(err)
+	}
 	data, err := os.ReadFile(a.file)
 	if err != nil {
 		t.Fatal(err)

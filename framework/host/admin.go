@@ -103,12 +103,13 @@ type adminServer struct {
 	entrance  *entrance
 	access    *access.Access
 	dashboard *dashboard.Dashboard
-	file      string
+	file      string     // where the CLI is told; empty: it is told otherwise
+	told      ServerFile // what it is told
 }
 
 // serveAdmin starts the management API, unless it is off. Errors while serving
 // go to failed.
-func (h *Host) serveAdmin(cfg *config.Config, failed chan<- error) (*adminServer, error) {
+func (h *host) serveAdmin(cfg *config.Config, failed chan<- error) (*adminServer, error) {
 	if cfg.Admin.Listen == "off" {
 		return &adminServer{url: "off"}, nil
 	}
@@ -129,11 +130,7 @@ func (h *Host) serveAdmin(cfg *config.Config, failed chan<- error) (*adminServer
 	if h.heir != nil { // which tells the CLI
 		f.Token = h.heir.Token
 	} else {
-		a.file = ServerFilePath(cfg.File)
-		if err := f.Write(a.file); err != nil {
-			l.Close()
-			return nil, err
-		}
+		a.file, a.told = ServerFilePath(cfg.File), f
 	}
 	a.access = h.newAccess(cfg, f.Token, l.Addr())
 	a.dashboard = h.newDashboard(a.access)
@@ -149,6 +146,14 @@ func (h *Host) serveAdmin(cfg *config.Config, failed chan<- error) (*adminServer
 	}()
 	h.heir.tell(ReportUp)
 	return a, nil
+}
+
+// tell tells the CLI where the API is.
+func (a *adminServer) tell() error {
+	if a.file == "" {
+		return nil
+	}
+	return a.told.Write(a.file)
 }
 
 // ListenAdmin listens where a program with cfg serves the management API.
@@ -213,11 +218,11 @@ func RemoveServerFile(path string) {
 	}
 }
 
-// Backend returns the Host as the management API sees it.
-func (h *Host) Backend() admin.Backend { return backend{h, StoreOperator{h.Store}} }
+// Backend implements [Host.Backend].
+func (h *host) Backend() admin.Backend { return backend{h, StoreOperator{h.Store}} }
 
 type backend struct {
-	*Host
+	*host
 	StoreOperator
 }
 
@@ -239,7 +244,7 @@ func (b backend) Publish(ctx context.Context, target string, p admin.Publication
 
 // Status implements [admin.Backend].
 func (b backend) Status() admin.Status {
-	s := b.Host.Status()
+	s := b.host.Status()
 	cfg := b.config.Load()
 	out := admin.Status{
 		Version: Version(), Started: s.Started, Ready: len(s.Missing) == 0, Missing: s.Missing, Functions: s.Functions,

@@ -37,16 +37,8 @@ type refusal struct {
 func (r *refusal) Error() string { return fmt.Sprintf("%s.%s: %v", r.kind, r.name, r.err) }
 func (r *refusal) Unwrap() error { return r.err }
 
-// Apply makes cfg, which config.Load has checked, the desired state. Triggers
-// and connections that are the same keep running. Of the rest, each new link
-// proves itself before the old one is drained: a broker that answers and refuses
-// it (a wrong password, a queue that is not there) refuses the whole change, and
-// all goes on as before; a broker that does not answer is a status and refuses
-// nothing. The first configuration of a host is not proved so.
-//
-// It returns when what was replaced has drained. [Host.Status] has the number of
-// the configuration that runs, and why the last change was refused, if it was.
-func (h *Host) Apply(ctx context.Context, cfg *config.Config) error {
+// Apply implements [Host.Apply].
+func (h *host) Apply(ctx context.Context, cfg *config.Config) error {
 	h.changing.Lock()
 	defer h.changing.Unlock()
 	if h.stopped.Load() {
@@ -77,7 +69,7 @@ func (h *Host) Apply(ctx context.Context, cfg *config.Config) error {
 }
 
 // untilHalted returns ctx for a change, which ends when the host begins to stop.
-func (h *Host) untilHalted(ctx context.Context) (context.Context, context.CancelFunc) {
+func (h *host) untilHalted(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(h.changes, cancel)
 	return ctx, func() {
@@ -87,7 +79,7 @@ func (h *Host) untilHalted(ctx context.Context) (context.Context, context.Cancel
 }
 
 // prepare returns what cfg makes run. It changes nothing that runs.
-func (h *Host) prepare(cfg *config.Config) (*state, error) {
+func (h *host) prepare(cfg *config.Config) (*state, error) {
 	if err := h.startEmbedded(cfg); err != nil {
 		return nil, err
 	}
@@ -136,7 +128,7 @@ func keepsBacklogs(old, new *config.Config) error {
 
 // change replaces what runs by next, or goes on as before. An error may also be
 // about what did not drain in time.
-func (h *Host) change(ctx context.Context, next *state) error {
+func (h *host) change(ctx context.Context, next *state) error {
 	old := h.now
 	if old == nil {
 		_, err := h.enter(ctx, next)
@@ -168,7 +160,7 @@ const proofTimeout = 5 * time.Second
 
 // prove connects to the brokers of connections that are new or changed, under an
 // identity of its own.
-func (h *Host) prove(ctx context.Context, next *state) error {
+func (h *host) prove(ctx context.Context, next *state) error {
 	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
 	old := h.outputs.Load().pools
@@ -214,7 +206,7 @@ func verdict(ctx context.Context, started []*runningTrigger) error {
 
 // enter makes s run in place of what runs: it stops what differs, waits until
 // that has drained, and starts the new. It returns the triggers it started.
-func (h *Host) enter(ctx context.Context, s *state) ([]*runningTrigger, error) {
+func (h *host) enter(ctx context.Context, s *state) ([]*runningTrigger, error) {
 	h.outputs.Store(s.outputs.with(h.outputs.Load())) // what drains may still send to what is gone
 	h.stored.Store(s.store)
 	h.config.Store(s.cfg)
@@ -225,7 +217,7 @@ func (h *Host) enter(ctx context.Context, s *state) ([]*runningTrigger, error) {
 }
 
 // discard ends what was prepared and does not run.
-func (h *Host) discard(s *state) {
+func (h *host) discard(s *state) {
 	if s.store != h.stored.Load() {
 		s.store.close()
 	}
@@ -234,7 +226,7 @@ func (h *Host) discard(s *state) {
 
 // retire closes the connections of old that next does not use, once what is being
 // sent over them is sent.
-func (h *Host) retire(old, next *outputs) {
+func (h *host) retire(old, next *outputs) {
 	grace := h.grace()
 	for name, p := range old.pools {
 		if next.pools[name] == p {
@@ -249,7 +241,7 @@ func (h *Host) retire(old, next *outputs) {
 }
 
 // warnListeners says what a running program does not change.
-func (h *Host) warnListeners(old, new *config.Config) {
+func (h *host) warnListeners(old, new *config.Config) {
 	for key, changed := range map[string]bool{
 		"http.listen":    old.HTTP.Listen != new.HTTP.Listen,
 		"admin":          !reflect.DeepEqual(old.Admin, new.Admin),
@@ -262,14 +254,14 @@ func (h *Host) warnListeners(old, new *config.Config) {
 }
 
 // startEmbedded starts the development brokers that connections ask for.
-func (h *Host) startEmbedded(cfg *config.Config) error {
+func (h *host) startEmbedded(cfg *config.Config) error {
 	for name, c := range cfg.Connections {
 		e, ok := c.Settings.(connections.Embeddable)
 		if !ok || !e.WantsEmbedded() {
 			continue
 		}
 		if !h.embed {
-			return fmt.Errorf("connections.%s: an embedded broker is for a program made with host.Main; name a broker's URL", name)
+			return fmt.Errorf("connections.%s: an embedded broker is for \"fairlead run\" and for programs made with host.Main; name a broker's URL", name)
 		}
 		if h.embedded[c.Type] { // all connections of a type share one, for the life of the host
 			continue
@@ -290,7 +282,7 @@ func (h *Host) startEmbedded(cfg *config.Config) error {
 
 // replace stops triggers that are gone or changed, and starts new ones, which it
 // returns.
-func (h *Host) replace(ctx context.Context, specs map[string]triggerSpec) ([]*runningTrigger, error) {
+func (h *host) replace(ctx context.Context, specs map[string]triggerSpec) ([]*runningTrigger, error) {
 	next := make(map[string]*runningTrigger, len(specs))
 	var stopping, started []*runningTrigger
 	before := h.triggers()
@@ -328,7 +320,7 @@ func (h *Host) replace(ctx context.Context, specs map[string]triggerSpec) ([]*ru
 
 // leave waits until a trigger that was cancelled has drained. If ctx ends first,
 // Stop waits for the rest.
-func (h *Host) leave(ctx context.Context, t *runningTrigger) error {
+func (h *host) leave(ctx context.Context, t *runningTrigger) error {
 	h.leaving = slices.DeleteFunc(h.leaving, (*runningTrigger).ended)
 	err := t.wait(ctx)
 	if !t.ended() {
@@ -353,7 +345,7 @@ type pool struct {
 }
 
 // opened returns what dials a connection: an error, for one that is locked.
-func (h *Host) opened(cfg *config.Config, name string) (connections.Dial, error) {
+func (h *host) opened(cfg *config.Config, name string) (connections.Dial, error) {
 	c := cfg.Connections[name]
 	if why := cfg.Locked(connectionsKind, name); why != "" {
 		return locked(why), nil
@@ -368,7 +360,7 @@ func locked(why string) connections.Dial {
 
 // open returns the outputs that cfg wants, taking over from old what is the same.
 // A connection that this build cannot open is an error for who serves.
-func (h *Host) open(cfg *config.Config, old *outputs, serving bool) (*outputs, error) {
+func (h *host) open(cfg *config.Config, old *outputs, serving bool) (*outputs, error) {
 	o := &outputs{bindings: make(map[string]*bindings.Binding), staged: make(map[string]bool), pools: make(map[string]*pool)}
 	for name, c := range cfg.Connections {
 		why := cfg.Locked(connectionsKind, name)

@@ -143,7 +143,7 @@ func TestApplyOverARefusedTrigger(t *testing.T) {
 }
 
 func TestApplyKeepsTheBacklogOfASubscription(t *testing.T) {
-	h := New(framework.Functions{"f": framework.Sink(nothing)})
+	h := newHost(framework.Functions{"f": framework.Sink(nothing)})
 	defer h.Stop(t.Context())
 	document := func(trigger string) *config.Config {
 		cfg, err := config.Parse([]byte(`

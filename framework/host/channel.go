@@ -30,7 +30,7 @@ type gateway struct {
 }
 
 // gateway returns what serves HTTP as cfg wants it. The caller holds h.changing.
-func (h *Host) gateway(cfg *config.Config) (*gateway, error) {
+func (h *host) gateway(cfg *config.Config) (*gateway, error) {
 	old := h.http.Load()
 	if old == nil {
 		old = &gateway{}
@@ -54,7 +54,7 @@ func (h *Host) gateway(cfg *config.Config) (*gateway, error) {
 }
 
 // direct returns what serves functions without a trigger.
-func (h *Host) direct(cfg *config.Config, set *security.Set) *httptrigger.Handler {
+func (h *host) direct(cfg *config.Config, set *security.Set) *httptrigger.Handler {
 	def := cfg.HTTP.Function
 	if def == "" && len(h.functions) == 1 {
 		def = h.Functions()[0]
@@ -79,7 +79,7 @@ func servesDirectly(cfg *config.Config) bool {
 }
 
 // channels returns the triggers for HTTP requests.
-func (h *Host) channels(cfg *config.Config, set *security.Set) []httptrigger.Channel {
+func (h *host) channels(cfg *config.Config, set *security.Set) []httptrigger.Channel {
 	var all []httptrigger.Channel
 	for _, name := range slices.Sorted(maps.Keys(cfg.Triggers)) {
 		t := cfg.Triggers[name]
@@ -96,7 +96,7 @@ func (h *Host) channels(cfg *config.Config, set *security.Set) []httptrigger.Cha
 }
 
 // describe returns the OpenAPI document of what is served by HTTP.
-func (h *Host) describe(cfg *config.Config, def string) []byte {
+func (h *host) describe(cfg *config.Config, def string) []byte {
 	var all []openapi.Operation
 	add := func(id, route, function, format string, security []string) {
 		method, path, _ := strings.Cut(route, " ")
@@ -127,7 +127,7 @@ func (h *Host) describe(cfg *config.Config, def string) []byte {
 
 // serverTLS returns how HTTPS is served, or nil. Certificates are read again
 // when their files change.
-func (h *Host) serverTLS(cfg *config.Config, set *security.Set) (*tls.Config, error) {
+func (h *host) serverTLS(cfg *config.Config, set *security.Set) (*tls.Config, error) {
 	if cfg.HTTP.TLS == nil {
 		return nil, nil
 	}
@@ -142,7 +142,7 @@ func (h *Host) serverTLS(cfg *config.Config, set *security.Set) (*tls.Config, er
 }
 
 // certified returns how HTTPS is served with what the key where says.
-func (h *Host) certified(where string, files *config.HTTPTLS) (*tls.Config, error) {
+func (h *host) certified(where string, files *config.HTTPTLS) (*tls.Config, error) {
 	pair, err := security.NewRenewable("the certificate of "+where, []string{files.Cert, files.Key}, h.log, func() (*tls.Certificate, error) {
 		pair, err := tls.LoadX509KeyPair(files.Cert, files.Key)
 		return &pair, err
@@ -158,7 +158,7 @@ func (h *Host) certified(where string, files *config.HTTPTLS) (*tls.Config, erro
 
 // serveHTTP serves HTTPS if cfg says so, with what the configuration of the time
 // says of each handshake; else plain HTTP.
-func (h *Host) serveHTTP(server *http.Server, cfg *config.Config, l net.Listener) error {
+func (h *host) serveHTTP(server *http.Server, cfg *config.Config, l net.Listener) error {
 	if cfg.HTTP.TLS == nil {
 		return server.Serve(l)
 	}

@@ -44,7 +44,7 @@ var customers = framework.Functions{
 }
 
 // ask makes one request of a host.
-func ask(h *Host, method, path, body string, header ...string) *httptest.ResponseRecorder {
+func ask(h *host, method, path, body string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
@@ -69,23 +69,23 @@ func TestChannels(t *testing.T) {
 		}
 	}
 	apply(`version: 1`)
-	check("direct", ask(r.Host, "POST", "/functions/customer.create", `{"name":"a"}`), 200, `{"name":"a "}`)
+	check("direct", ask(r.host, "POST", "/functions/customer.create", `{"name":"a"}`), 200, `{"name":"a "}`)
 
 	apply(`{version: 1, triggers: {create: {http: "POST /customers/{id}", function: customer.create}}}`)
-	check("a channel", ask(r.Host, "POST", "/customers/7", `{"name":"a"}`), 200, `{"name":"a 7"}`)
-	check("direct is off now", ask(r.Host, "POST", "/functions/customer.create", `{}`), 404, "nothing is served")
+	check("a channel", ask(r.host, "POST", "/customers/7", `{"name":"a"}`), 200, `{"name":"a 7"}`)
+	check("direct is off now", ask(r.host, "POST", "/functions/customer.create", `{}`), 404, "nothing is served")
 
 	secured := `{version: 1, http: {direct: true, security: [ops]}, security: {partners: {type: apikey, keys: [%q]}, ops: {type: apikey, header: X-Ops, keys: [o]}},
 		triggers: {create: {http: "POST /customers/{id}", function: customer.create, security: [partners]}}}`
 	apply(fmt.Sprintf(secured, "first"))
-	check("no key", ask(r.Host, "POST", "/customers/7", `{}`), 401, "credentials")
-	check("a key", ask(r.Host, "POST", "/customers/7", `{}`, "X-API-Key", "first"), 200, "7")
-	check("direct, another's key", ask(r.Host, "POST", "/functions/customer.create", `{}`, "X-API-Key", "first"), 403, "")
-	check("direct, no such function, no key", ask(r.Host, "POST", "/functions/none", `{}`), 401, "")
-	check("direct", ask(r.Host, "POST", "/functions/customer.create", `{}`, "X-Ops", "o"), 200, "")
+	check("no key", ask(r.host, "POST", "/customers/7", `{}`), 401, "credentials")
+	check("a key", ask(r.host, "POST", "/customers/7", `{}`, "X-API-Key", "first"), 200, "7")
+	check("direct, another's key", ask(r.host, "POST", "/functions/customer.create", `{}`, "X-API-Key", "first"), 403, "")
+	check("direct, no such function, no key", ask(r.host, "POST", "/functions/none", `{}`), 401, "")
+	check("direct", ask(r.host, "POST", "/functions/customer.create", `{}`, "X-Ops", "o"), 200, "")
 	apply(fmt.Sprintf(secured, "second"))
-	check("the key before", ask(r.Host, "POST", "/customers/7", `{}`, "X-API-Key", "first"), 401, "")
-	check("the key now", ask(r.Host, "POST", "/customers/7", `{}`, "X-API-Key", "second"), 200, "7")
+	check("the key before", ask(r.host, "POST", "/customers/7", `{}`, "X-API-Key", "first"), 401, "")
+	check("the key now", ask(r.host, "POST", "/customers/7", `{}`, "X-API-Key", "second"), 200, "7")
 
 	status := r.Status().Triggers["create"]
 	if status.State != triggers.Running || status.Received != 5 || status.Succeeded != 3 {
@@ -98,7 +98,7 @@ func TestChannels(t *testing.T) {
 		}
 		Components struct{ Schemas map[string]any }
 	}
-	document := ask(r.Host, "GET", "/openapi.json", "")
+	document := ask(r.host, "GET", "/openapi.json", "")
 	if err := json.Unmarshal(document.Body.Bytes(), &doc); err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestChannels(t *testing.T) {
 // TestApplyDropsNoRequest changes the routes under load: every request to a route
 // that is always there is answered by its function.
 func TestApplyDropsNoRequest(t *testing.T) {
-	h := New(customers)
+	h := newHost(customers)
 	h.log = slog.New(slog.DiscardHandler)
 	server := httptest.NewServer(http.HandlerFunc(h.Handle))
 	defer server.Close()
@@ -204,7 +204,7 @@ func TestHTTPSWithClientCertificates(t *testing.T) {
 	serverCert := writePair(t, dir, "server")
 	writePair(t, dir, "one")
 	writePair(t, dir, "two")
-	h := New(customers)
+	h := newHost(customers)
 	h.log = slog.New(slog.DiscardHandler)
 	apply := func(ca string) *config.Config {
 		t.Helper()
@@ -287,7 +287,7 @@ func TestARenewedCertificateIsShown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		dir := t.TempDir()
 		first := writePair(t, dir, "server")
-		h := New()
+		h := newHost()
 		h.log = slog.New(slog.DiscardHandler)
 		cfg := &config.Config{}
 		cfg.HTTP.TLS = &config.HTTPTLS{Cert: filepath.Join(dir, "server.pem"), Key: filepath.Join(dir, "server-key.pem")}

@@ -75,13 +75,13 @@ func TestTheManagementAPIIsAsItsDocumentSays(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			conform(t, r.Host, tt.settings, tt.phases)
+			conform(t, r.host, tt.settings, tt.phases)
 		})
 	}
 }
 
 // conform runs schemathesis on the management API of a host.
-func conform(t *testing.T, h *Host, settings, phases string) {
+func conform(t *testing.T, h *host, settings, phases string) {
 	const token = "the token of this test"
 	server := httptest.NewUnstartedServer(nil)
 	a := h.newAccess(h.config.Load(), token, server.Listener.Addr())

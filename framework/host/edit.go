@@ -29,14 +29,14 @@ var errDry = errors.New("a trial")
 // An edition is a change of the configuration in the store that is being made.
 type edition struct {
 	*stored.Change
-	host *Host
+	host *host
 	base document
 	now  *config.Config // what runs
 }
 
 // edit makes a change: prepare writes it, then this replica makes it run, and only
 // when it does so is it committed.
-func (h *Host) edit(ctx context.Context, prepare func(*edition) error) error {
+func (h *host) edit(ctx context.Context, prepare func(*edition) error) error {
 	s := h.stored.Load()
 	switch {
 	case h.config.Load() == nil:
@@ -82,7 +82,7 @@ func (h *Host) edit(ctx context.Context, prepare func(*edition) error) error {
 }
 
 // reachable returns an error if the store does not answer now.
-func (h *Host) reachable(ctx context.Context, s *storage) error {
+func (h *host) reachable(ctx context.Context, s *storage) error {
 	ctx, cancel := context.WithTimeout(ctx, followTimeout)
 	defer cancel()
 	_, err := stored.LookUp(ctx, s.Store)
@@ -90,7 +90,7 @@ func (h *Host) reachable(ctx context.Context, s *storage) error {
 }
 
 // goBack makes what ran before a change run again that was not committed.
-func (h *Host) goBack(before *config.Config, known *stored.Snapshot) {
+func (h *host) goBack(before *config.Config, known *stored.Snapshot) {
 	h.log.Warn("a change of the configuration could not be stored, and is undone")
 	if err := h.adopt(before, h.sources.base, known); err != nil {
 		h.log.Error("what ran before the change does not run well", "err", err)

@@ -16,7 +16,7 @@ const fakeConnection = "fake"
 
 // invokeAs calls a function with the event of a message that seems to come from
 // a broker of kind m.As: it is encoded and decoded as that kind's driver does.
-func (h *Host) invokeAs(ctx context.Context, function string, m admin.Message) (*event.Event, error) {
+func (h *host) invokeAs(ctx context.Context, function string, m admin.Message) (*event.Event, error) {
 	d := h.drivers[m.As]
 	if d.Fake == nil || m.Redelivered < 0 {
 		return nil, fmt.Errorf("%w: as %q, redelivered %d: expected a kind of broker, and how often it delivered the message before", admin.ErrBadRequest, m.As, m.Redelivered)
@@ -50,7 +50,7 @@ func (h *Host) invokeAs(ctx context.Context, function string, m admin.Message) (
 
 // callEach calls a function with each event of a batch, up to the first that
 // fails, and returns its last answer.
-func (h *Host) callEach(ctx context.Context, function string, events []event.Event) (out *event.Event, err error) {
+func (h *host) callEach(ctx context.Context, function string, events []event.Event) (out *event.Event, err error) {
 	for _, ev := range events {
 		if out, err = h.Call(ctx, function, ev); err != nil {
 			return nil, err

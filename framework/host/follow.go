@@ -17,7 +17,7 @@ const (
 // A follower makes what the store holds run, on each replica. One goroutine uses
 // it.
 type follower struct {
-	host  *Host
+	host  *host
 	from  *storage  // that was read last
 	tried int64     // its generation then
 	again time.Time // when to try that again; zero: it runs

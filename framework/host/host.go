@@ -9,263 +9,100 @@ package host
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"log/slog"
-	"maps"
 	"net/http"
-	"slices"
-	"sync"
-	"sync/atomic"
-	"time"
 
-	"github.com/fairlead/fairlead/connections"
-	"github.com/fairlead/fairlead/connections/drivers"
+	"github.com/fairlead/fairlead/admin"
 	"github.com/fairlead/fairlead/framework"
 	"github.com/fairlead/fairlead/framework/config"
-	"github.com/fairlead/fairlead/outbox/ledger"
-	"github.com/fairlead/fairlead/tracing"
 )
 
 // A Host runs functions. Its methods may be called from any goroutine.
-type Host struct {
-	functions framework.Functions
-	drivers   map[string]connections.Driver
-	log       *slog.Logger
-	embed     bool   // start development brokers
-	heir      *heir  // what it inherited, if anything
-	invalid   error  // what is wrong with the functions it was given
-	sink      string // the function of triggers that name none; empty: each names one
+type Host struct{ inside inside }
 
-	background background
-	meters     meters
-	tracer     *tracing.Tracer // nil: spans are not recorded; set before anything runs
-	outputs    atomic.Pointer[outputs]
-	stored     atomic.Pointer[storage] // nil: there is no store
-	config     atomic.Pointer[config.Config]
-	http       atomic.Pointer[gateway]
-	started    time.Time
-
-	origin   origin        // what the configuration was read from
-	watched  chan struct{} // closed when the watch has ended; nil: there is none
-	progress progress
-	sources  sources
-	retiring sync.WaitGroup // connections that nothing new is sent over
-
-	changing sync.Mutex          // serialises Apply, Connect, Pause, Resume and Stop
-	now      *state              // what runs; nil before Apply; guarded by changing
-	leaving  []*runningTrigger   // that did not drain in time; guarded by changing
-	paused   map[string]bool     // triggers that an operator paused; guarded by changing
-	recalled bool                // paused was read; guarded by changing
-	embedded map[string]bool     // types whose development broker was started; guarded by changing
-	serving  map[string]*service // guarded by changing
-	stopped  atomic.Bool
-	requests sync.WaitGroup // HTTP requests that are being served
-	warned   sync.Map       // triggers that a warning was given about
-
-	ledgerOnce sync.Once
-	ledger     *ledger.Ledger // of running calls; nil: there is none
-
-	mu      sync.Mutex
-	running map[string]*runningTrigger // replaced, never changed
-
-	changes context.Context // ends when the host begins to stop: a change that is under way ends early
-	halt    context.CancelFunc
-
-	life context.Context // ends when the host is stopped; development brokers live by it
-	end  context.CancelFunc
+// inside is a [host]. It is an interface for the sake of those who import this
+// package: the compiler reads every type that theirs reach, and compiles what has
+// type parameters, such as a pool of connections, once more for each of their
+// packages. With a host in full view, a function of three lines took ten times as
+// long to compile.
+type inside interface {
+	Start(ctx context.Context, env map[string]string) error
+	Stop(ctx context.Context) error
+	Handle(w http.ResponseWriter, r *http.Request)
+	Ready(ctx context.Context) (bool, error)
+	Alive(ctx context.Context) (bool, error)
+	Main()
+	Run(file string) error
+	Functions() []string
+	Load(path string) (*config.Config, error)
+	Apply(ctx context.Context, cfg *config.Config) error
+	Connect(cfg *config.Config) error
+	Status() Status
+	Backend() admin.Backend
 }
 
 // New returns a Host for the functions of all the maps. It does nothing before
 // Start. Two functions of one name are an error that Start returns.
-func New(functions ...framework.Functions) *Host {
-	h := &Host{
-		functions: make(framework.Functions),
-		drivers:   drivers.All(),
-		embedded:  make(map[string]bool),
-		paused:    make(map[string]bool),
-	}
-	h.log = slog.Default()
-	h.started = time.Now()
-	h.life, h.end = context.WithCancel(context.Background())
-	h.changes, h.halt = context.WithCancel(h.life)
-	h.background.init(h.life)
-	h.sources.init()
-	var errs []error
-	for _, set := range functions {
-		for name, f := range set {
-			if h.functions[name] != nil {
-				errs = append(errs, fmt.Errorf("two functions are named %q", name))
-			}
-			if f == nil {
-				errs = append(errs, fmt.Errorf("function %q is nil", name))
-			}
-			h.functions[name] = h.traced(name, h.meters.wrap(name, f))
-		}
-	}
-	h.invalid = errors.Join(errs...)
-	h.outputs.Store(&outputs{})
-	return h
-}
-
-// Functions returns the names of the functions, sorted.
-func (h *Host) Functions() []string { return slices.Sorted(maps.Keys(h.functions)) }
-
-// Load reads and checks a configuration for this host's functions and drivers.
-func (h *Host) Load(path string) (*config.Config, error) {
-	return config.Load(path, h.loadOptions())
-}
-
-func (h *Host) loadOptions() config.Options {
-	return config.Options{Drivers: h.drivers, Functions: h.Functions(), NoPostgres: !h.startsPostgres(), Sink: h.sink}
-}
+//
+//go:noinline
+func New(functions ...framework.Functions) *Host { return &Host{newHost(functions...)} }
 
 // Start reads the configuration as a program made with [Main] does, and makes it
 // run; it returns once that is under way, without waiting for brokers. env is
 // what Knative's func read from the function's cfg file; it comes before the
 // environment. Development brokers are not started.
 func (h *Host) Start(ctx context.Context, env map[string]string) error {
-	if h.invalid != nil {
-		return h.invalid
-	}
-	h.log = setUpLog()
-	if err := h.openTracer(); err != nil {
-		return err
-	}
-	cfg, err := h.read(env)
-	if err != nil {
-		return err
-	}
-	if err := h.Apply(ctx, cfg); err != nil {
-		return err
-	}
-	h.watch(func(cfg *config.Config) error { return h.Apply(h.life, cfg) })
-	return nil
+	return h.inside.Start(ctx, env)
 }
 
 // Stop receives nothing more, waits for the calls that run, up to the grace
 // period and ctx, gives the rest back and closes every connection.
-func (h *Host) Stop(ctx context.Context) error {
-	if h.stopped.Swap(true) {
-		return nil
-	}
-	h.halt()
-	if h.watched != nil {
-		<-h.watched
-	}
-	h.changing.Lock()
-	defer h.changing.Unlock()
-	err := h.drain(ctx)
-	h.stored.Load().close()
-	h.outputs.Load().close()
-	h.end()
-	h.retiring.Wait()
-	return errors.Join(err, h.closeLedger(), h.tracer.Close(ctx))
-}
-
-// drain stops every trigger and waits for what runs.
-func (h *Host) drain(ctx context.Context) error {
-	running := slices.AppendSeq(h.leaving, maps.Values(h.triggers()))
-	for _, t := range running {
-		t.cancel()
-	}
-	for _, s := range h.serving {
-		s.cancel()
-	}
-	var errs []error
-	for _, t := range running {
-		errs = append(errs, t.wait(ctx))
-	}
-	for _, s := range h.serving {
-		errs = append(errs, s.wait(ctx))
-	}
-	errs = append(errs, waitFor(ctx, &h.requests, "HTTP requests"))
-	return errors.Join(append(errs, h.background.drain(ctx, h.grace()))...)
-}
-
-// waitFor waits for wg, up to ctx.
-func waitFor(ctx context.Context, wg *sync.WaitGroup, what string) error {
-	done := make(chan struct{})
-	go func() {
-		wg.Wait()
-		close(done)
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("%s did not end in time: %w", what, ctx.Err())
-	}
-}
-
-// triggers returns what runs; the map must not be changed.
-func (h *Host) triggers() map[string]*runningTrigger {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.running
-}
-
-func (h *Host) setTriggers(next map[string]*runningTrigger) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.running = next
-}
-
-func (h *Host) grace() time.Duration {
-	if cfg := h.config.Load(); cfg != nil {
-		return cfg.Grace
-	}
-	return config.DefaultGrace
-}
+func (h *Host) Stop(ctx context.Context) error { return h.inside.Stop(ctx) }
 
 // Handle serves one request for a function.
-func (h *Host) Handle(w http.ResponseWriter, r *http.Request) {
-	handler := h.http.Load()
-	switch {
-	case handler == nil:
-		http.Error(w, "not started", http.StatusServiceUnavailable)
-	case !h.admit():
-		http.Error(w, "stopping", http.StatusServiceUnavailable)
-	default:
-		defer h.requests.Done()
-		if h.tracer != nil {
-			var end func()
-			w, r, end = h.traceRequest(w, r)
-			defer end()
-		}
-		handler.ServeHTTP(w, r)
-	}
-}
-
-// admit counts a request in, unless the host is stopped: then nobody would wait for it.
-func (h *Host) admit() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.stopped.Load() {
-		return false
-	}
-	h.requests.Add(1)
-	return true
-}
+func (h *Host) Handle(w http.ResponseWriter, r *http.Request) { h.inside.Handle(w, r) }
 
 // Ready reports whether every trigger has subscribed once, or tried for long
 // enough that waiting for it would be wrong. The error says what is missing.
-func (h *Host) Ready(context.Context) (bool, error) {
-	missing := h.missing()
-	if len(missing) > 0 {
-		return false, fmt.Errorf("not ready: %v", missing)
-	}
-	return true, nil
-}
+func (h *Host) Ready(ctx context.Context) (bool, error) { return h.inside.Ready(ctx) }
 
 // Alive reports whether the host works. A broker that is down does not make it
 // less alive; functions that go on and on although their time is over do, when
 // they hold every worker of a trigger.
-func (h *Host) Alive(context.Context) (bool, error) {
-	for name, t := range h.triggers() {
-		if t.Status().Stuck {
-			return false, fmt.Errorf("trigger %s is stuck: all its calls ignore that their time is over", name)
-		}
-	}
-	return true, nil
-}
+func (h *Host) Alive(ctx context.Context) (bool, error) { return h.inside.Alive(ctx) }
+
+// Main is [Main] for a Host that exists already.
+func (h *Host) Main() { h.inside.Main() }
+
+// Run is [Main] for a program with flags of its own: it reads the configuration
+// (file, else ./fairlead.yaml), serves until SIGINT or SIGTERM and drains. Another
+// signal ends the program. What is wrong with the configuration is
+// [config.Problems] in the error.
+func (h *Host) Run(file string) error { return h.inside.Run(file) }
+
+// Functions returns the names of the functions, sorted.
+func (h *Host) Functions() []string { return h.inside.Functions() }
+
+// Load reads and checks a configuration for this host's functions and drivers.
+func (h *Host) Load(path string) (*config.Config, error) { return h.inside.Load(path) }
+
+// Apply makes cfg, which config.Load has checked, the desired state. Triggers
+// and connections that are the same keep running. Of the rest, each new link
+// proves itself before the old one is drained: a broker that answers and refuses
+// it (a wrong password, a queue that is not there) refuses the whole change, and
+// all goes on as before; a broker that does not answer is a status and refuses
+// nothing. The first configuration of a host is not proved so.
+//
+// It returns when what was replaced has drained. [Host.Status] has the number of
+// the configuration that runs, and why the last change was refused, if it was.
+func (h *Host) Apply(ctx context.Context, cfg *config.Config) error { return h.inside.Apply(ctx, cfg) }
+
+// Connect opens the bindings of cfg, and its store if it has a URL, and starts no
+// triggers, for a program that only sends, receives, publishes or pings.
+// Connections to a development broker work only in a program made with [Main].
+func (h *Host) Connect(cfg *config.Config) error { return h.inside.Connect(cfg) }
+
+// Status returns how everything is doing now.
+func (h *Host) Status() Status { return h.inside.Status() }
+
+// Backend returns the Host as the management API sees it.
+func (h *Host) Backend() admin.Backend { return h.inside.Backend() }

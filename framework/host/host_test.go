@@ -54,7 +54,7 @@ func TestStartReadsTheConfiguration(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := prepare(t)
-			h := New(framework.Functions{"f": framework.Sink(nothing)})
+			h := newHost(framework.Functions{"f": framework.Sink(nothing)})
 			if err := h.Start(t.Context(), env); err != nil {
 				t.Fatal(err)
 			}
@@ -70,7 +70,7 @@ func TestStartReadsTheConfiguration(t *testing.T) {
 
 func TestStartWithoutAFile(t *testing.T) {
 	t.Chdir(t.TempDir())
-	h := New(framework.Functions{"f": framework.Func(upper)})
+	h := newHost(framework.Functions{"f": framework.Func(upper)})
 	if err := h.Start(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestDirectHTTPCanBeOff(t *testing.T) {
 
 func TestStartReferencesFromTheFunctionsFile(t *testing.T) {
 	file := write(t, "fairlead.yaml", strings.ReplaceAll(oneTrigger, "queue: in", `queue: "${env:QUEUE}"`))
-	h := New(framework.Functions{"f": framework.Sink(nothing)})
+	h := newHost(framework.Functions{"f": framework.Sink(nothing)})
 	if err := h.Start(t.Context(), map[string]string{"FAIRLEAD_CONFIG": file, "QUEUE": "orders"}); err != nil {
 		t.Fatal(err)
 	}
@@ -122,14 +122,14 @@ func TestStartRefuses(t *testing.T) {
 		"a missing file":            {[]framework.Functions{one}, "", "no such file"},
 		"a function that is not there": {[]framework.Functions{one}, strings.ReplaceAll(oneTrigger, "function: f", "function: ff"),
 			`found "ff", expected a function that exists: "f"`},
-		"an embedded broker": {[]framework.Functions{one}, "version: 1\nconnections: {c: {type: stomp, url: embedded}}", "connections.c: an embedded broker is for a program made with host.Main"},
+		"an embedded broker": {[]framework.Functions{one}, "version: 1\nconnections: {c: {type: stomp, url: embedded}}", "connections.c: an embedded broker is for \"fairlead run\""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := "/nowhere/fairlead.yaml"
 			if tt.document != "" {
 				file = write(t, "fairlead.yaml", tt.document)
 			}
-			h := New(tt.functions...)
+			h := newHost(tt.functions...)
 			err := h.Start(t.Context(), map[string]string{"FAIRLEAD_CONFIG": file})
 			if err == nil || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("got %v, want an error that says %q", err, tt.says)
@@ -397,7 +397,7 @@ bindings: {graves: {connection: d, queue: graves}}
 func TestMemoryConnectionIsShared(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		got := make(chan string, 1)
-		h := New(framework.Functions{"f": framework.Sink(func(_ context.Context, s string) error { got <- s; return nil })})
+		h := newHost(framework.Functions{"f": framework.Sink(func(_ context.Context, s string) error { got <- s; return nil })})
 		cfg, err := config.Parse([]byte(oneTrigger+"bindings: {b: {connection: c}}\n"), "fairlead.yaml", h.loadOptions())
 		if err != nil {
 			t.Fatal(err)
@@ -529,7 +529,7 @@ func TestProbes(t *testing.T) {
 	})
 }
 
-// TestHandlerForms is the contract of Knative's func.
+// TestKnativeContract is the contract of Knative's func.
 func TestKnativeContract(t *testing.T) {
 	var h any = New()
 	if _, ok := h.(interface {
@@ -544,7 +544,7 @@ func TestKnativeContract(t *testing.T) {
 }
 
 func TestBadFunctionNameSuggestsTheRightOne(t *testing.T) {
-	h := New(framework.Functions{"order.received": framework.Sink(nothing), "other": framework.Sink(nothing)})
+	h := newHost(framework.Functions{"order.received": framework.Sink(nothing), "other": framework.Sink(nothing)})
 	_, err := config.Parse([]byte(strings.ReplaceAll(oneTrigger, "function: f", "function: orders.received")), "fairlead.yaml", h.loadOptions())
 	if err == nil || !strings.Contains(err.Error(), `fairlead.yaml:4:`) || !strings.Contains(err.Error(), `"order.received", or another of: order.received, other`) {
 		t.Errorf("got %v, want the line and the nearest name", err)

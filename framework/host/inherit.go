@@ -173,7 +173,7 @@ func (h *heir) tell(line string) {
 }
 
 // reportReady tells, once everything is ready.
-func (h *Host) reportReady() {
+func (h *host) reportReady() {
 	if h.heir == nil {
 		return
 	}

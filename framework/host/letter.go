@@ -19,7 +19,7 @@ const storeName = "store"
 
 // deadLetters returns where dead letters go: the named binding, the store, or
 // without one the queue beside the source.
-func (h *Host) deadLetters(own ownOutput, source any, configured string, s *storage) triggers.DeadLetters {
+func (h *host) deadLetters(own ownOutput, source any, configured string, s *storage) triggers.DeadLetters {
 	switch {
 	case configured != "" && configured != storeName:
 		return letterFunc(func(ctx context.Context, m connections.Message) error { return h.buryAt(ctx, configured, m) })
@@ -30,7 +30,7 @@ func (h *Host) deadLetters(own ownOutput, source any, configured string, s *stor
 }
 
 // buryAt sends a dead letter to BINDING or BINDING/DESTINATION.
-func (h *Host) buryAt(ctx context.Context, place string, m connections.Message) error {
+func (h *host) buryAt(ctx context.Context, place string, m connections.Message) error {
 	if err := h.sendAt(ctx, place, m); err != nil {
 		return fmt.Errorf("dead letter: %w", err)
 	}
@@ -38,7 +38,7 @@ func (h *Host) buryAt(ctx context.Context, place string, m connections.Message) 
 }
 
 // sendAt sends a message to BINDING or BINDING/DESTINATION.
-func (h *Host) sendAt(ctx context.Context, place string, m connections.Message) error {
+func (h *host) sendAt(ctx context.Context, place string, m connections.Message) error {
 	name, to, _ := strings.Cut(place, "/")
 	b := h.outputs.Load().bindings[name] // Apply may replace it while the trigger runs
 	if b == nil {

@@ -36,7 +36,7 @@ func listenTCP(address string) (*net.TCPListener, error) {
 }
 
 // mux serves the functions, and the probes that Knative asks.
-func (h *Host) mux() http.Handler {
+func (h *host) mux() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", h.Handle)
 	mux.HandleFunc("GET /health/readiness", probe(h.Ready, h.missing))

@@ -10,11 +10,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// setUpLog makes slog write to stderr, text on a terminal and JSON elsewhere,
+// SetUpLog makes slog write to stderr, as [Main] does: text on a terminal and JSON elsewhere,
 // from the level that FAIRLEAD_LOG names (debug, info, warn or error; default
 // info), with what the ctx of a function knows: function, trigger, event,
 // attempt, trace id, and the span's where spans are recorded.
-func setUpLog() *slog.Logger {
+func SetUpLog() *slog.Logger {
 	opts := &slog.HandlerOptions{Level: logLevel(os.Getenv("FAIRLEAD_LOG"))}
 	var h slog.Handler = slog.NewJSONHandler(os.Stderr, opts)
 	if isTerminal(os.Stderr) {

@@ -32,10 +32,10 @@ const (
 // the configuration is wrong, and 130 at once on a second signal.
 func Main(functions ...framework.Functions) { New(functions...).Main() }
 
-// Main is [Main] for a Host that exists already.
-func (h *Host) Main() { os.Exit(h.main(os.Args[0], os.Args[1:], os.Stderr)) }
+// Main implements [Host.Main].
+func (h *host) Main() { os.Exit(h.main(os.Args[0], os.Args[1:], os.Stderr)) }
 
-func (h *Host) main(program string, args []string, stderr io.Writer) int {
+func (h *host) main(program string, args []string, stderr io.Writer) int {
 	flags := flag.NewFlagSet(program, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	file := flags.String("f", os.Getenv("FAIRLEAD_CONFIG"), "read the configuration from `FILE`")
@@ -51,7 +51,7 @@ func (h *Host) main(program string, args []string, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "found argument %q, expected flags only; %s -h lists them\n", flags.Arg(0), program)
 		return exitUsage
 	}
-	h.log = setUpLog()
+	h.log = SetUpLog()
 	h.embed = true
 	var err error
 	if h.heir, err = inherit(); err != nil {
@@ -78,18 +78,15 @@ func (h *Host) main(program string, args []string, stderr io.Writer) int {
 }
 
 // prepareRun returns the configuration that a program of its own runs.
-func (h *Host) prepareRun(file string) (*config.Config, error) {
-	h.log = setUpLog()
+func (h *host) prepareRun(file string) (*config.Config, error) {
+	h.log = SetUpLog()
 	h.embed = true
 	cfg, err := h.readFile(file, nil)
 	return cfg, errors.Join(h.invalid, h.openTracer(), err)
 }
 
-// Run is [Main] for a program with flags of its own: it reads the configuration
-// (file, else ./fairlead.yaml), serves until SIGINT or SIGTERM and drains. Another
-// signal ends the program. What is wrong with the configuration is
-// [config.Problems] in the error.
-func (h *Host) Run(file string) error {
+// Run implements [Host.Run].
+func (h *host) Run(file string) error {
 	cfg, err := h.prepareRun(file)
 	if err != nil {
 		return err
@@ -98,7 +95,7 @@ func (h *Host) Run(file string) error {
 }
 
 // serve makes cfg run by run, until a signal comes and everything has drained.
-func (h *Host) serve(cfg *config.Config, run func(*config.Config) error) error {
+func (h *host) serve(cfg *config.Config, run func(*config.Config) error) error {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	defer signal.Stop(signals)
@@ -128,6 +125,9 @@ func (h *Host) serve(cfg *config.Config, run func(*config.Config) error) error {
 	h.watch(run)
 	entrance := newEntrance(l, server)
 	go func() { failed <- h.serveHTTP(server, cfg, entrance) }() // not before: a program that replaces another refuses no request
+	if err := admin.tell(); err != nil { // writing a file takes longer than a first request does
+		return errors.Join(err, h.shutDown(server))
+	}
 	go h.reportReady()
 	go admin.invite(h.life, h, os.Stderr)
 	h.log.Info("serving", "functions", len(h.functions), "triggers", len(cfg.Triggers), "http", l.Addr().String(), "admin", admin.url)
@@ -148,7 +148,7 @@ func (h *Host) serve(cfg *config.Config, run func(*config.Config) error) error {
 }
 
 // shutDown drains HTTP and the triggers side by side.
-func (h *Host) shutDown(server *http.Server) error {
+func (h *host) shutDown(server *http.Server) error {
 	ctx, cancel := context.WithTimeout(context.Background(), h.grace()+2*time.Second)
 	defer cancel()
 	requests := make(chan error, 1)

@@ -121,7 +121,7 @@ func (m *meter) count(work func() error) error {
 
 // WriteMetrics writes what Prometheus scrapes. What the store knows is left out
 // if it does not answer soon.
-func (h *Host) WriteMetrics(ctx context.Context, w io.Writer) error {
+func (h *host) WriteMetrics(ctx context.Context, w io.Writer) error {
 	var p metrics.Page
 	s := h.Status()
 	p.Gauge("fairlead_info", "Version that runs.", 1, "version", Version())
@@ -139,7 +139,7 @@ func (h *Host) WriteMetrics(ctx context.Context, w io.Writer) error {
 	return err
 }
 
-func (h *Host) writeTriggers(p *metrics.Page, s Status) {
+func (h *host) writeTriggers(p *metrics.Page, s Status) {
 	cfg := h.config.Load()
 	for _, name := range slices.Sorted(maps.Keys(s.Triggers)) {
 		t := s.Triggers[name]
@@ -180,7 +180,7 @@ func writeMeter(p *metrics.Page, kind string, m *meter, name string) {
 	p.Histogram(prefix+"_duration_seconds", "How long they took.", &m.durations, kind, name)
 }
 
-func (h *Host) writeBindings(p *metrics.Page, s Status) {
+func (h *host) writeBindings(p *metrics.Page, s Status) {
 	for _, name := range slices.Sorted(maps.Keys(h.outputs.Load().bindings)) {
 		if m, ok := h.meters.bindings.Load(name); ok {
 			writeMeter(p, "binding", m.(*meter), name)
@@ -194,7 +194,7 @@ func (h *Host) writeBindings(p *metrics.Page, s Status) {
 // scrapeTimeout is how long the store may take to say what it holds.
 const scrapeTimeout = 2 * time.Second
 
-func (h *Host) writeStore(ctx context.Context, p *metrics.Page) {
+func (h *host) writeStore(ctx context.Context, p *metrics.Page) {
 	store := h.stored.Load()
 	if store == nil {
 		return
@@ -234,7 +234,7 @@ func one(yes bool) float64 {
 
 // serveMetrics serves GET /metrics alone, without a token, if cfg says where;
 // else it returns a server that does nothing.
-func (h *Host) serveMetrics(cfg *config.Config, failed chan<- error) (*http.Server, error) {
+func (h *host) serveMetrics(cfg *config.Config, failed chan<- error) (*http.Server, error) {
 	if cfg.Metrics.Listen == "" {
 		return new(http.Server), nil
 	}

@@ -63,8 +63,8 @@ func TestMetrics(t *testing.T) {
 			r.put("q", s)
 		}
 		pass(time.Minute)
-		ask(r.Host, "POST", "/web", "c")
-		ask(r.Host, "POST", "/web", "bad")
+		ask(r.host, "POST", "/web", "c")
+		ask(r.host, "POST", "/web", "bad")
 		var page bytes.Buffer
 		if err := r.WriteMetrics(t.Context(), &page); err != nil {
 			t.Fatal(err)

@@ -16,10 +16,8 @@ import (
 	"github.com/fairlead/fairlead/framework/config"
 )
 
-// Connect opens the bindings of cfg, and its store if it has a URL, and starts no
-// triggers, for a program that only sends, receives, publishes or pings. Connections to a development broker work only
-// in a program made with [Main].
-func (h *Host) Connect(cfg *config.Config) error {
+// Connect implements [Host.Connect].
+func (h *host) Connect(cfg *config.Config) error {
 	h.changing.Lock()
 	defer h.changing.Unlock()
 	if h.embed {
@@ -56,7 +54,7 @@ func (h *Host) Connect(cfg *config.Config) error {
 
 // Ping connects to a connection's broker under an identity of its own and
 // returns how long a round trip took.
-func (h *Host) Ping(ctx context.Context, connection string) (time.Duration, error) {
+func (h *host) Ping(ctx context.Context, connection string) (time.Duration, error) {
 	conn, err := h.dial(ctx, connection)
 	if err != nil {
 		return 0, err
@@ -75,7 +73,7 @@ func (h *Host) Ping(ctx context.Context, connection string) (time.Duration, erro
 var errNotStarted = errors.New("the host is not started")
 
 // dial opens a connection for one use.
-func (h *Host) dial(ctx context.Context, connection string) (connections.Conn, error) {
+func (h *host) dial(ctx context.Context, connection string) (connections.Conn, error) {
 	cfg := h.config.Load()
 	if cfg == nil {
 		return nil, errNotStarted
@@ -96,7 +94,7 @@ func (h *Host) dial(ctx context.Context, connection string) (connections.Conn, e
 
 // SendMessage sends m through a binding and returns its id. An operator may also
 // name a connection instead of a binding.
-func (h *Host) SendMessage(ctx context.Context, binding string, m admin.Message) (string, error) {
+func (h *host) SendMessage(ctx context.Context, binding string, m admin.Message) (string, error) {
 	b, err := h.binding(binding)
 	if err != nil {
 		return "", err
@@ -108,7 +106,7 @@ func (h *Host) SendMessage(ctx context.Context, binding string, m admin.Message)
 	return m.ID, b.Send(ctx, m.Destination, plainEvent(m), o)
 }
 
-func (h *Host) binding(name string) (*bindings.Binding, error) {
+func (h *host) binding(name string) (*bindings.Binding, error) {
 	out := h.outputs.Load()
 	if b := out.bindings[name]; b != nil {
 		return b, nil
@@ -135,7 +133,7 @@ const operatorPrefetch = 1
 // Receive takes messages from a destination on a connection and hands each to f,
 // until count were taken (0: no limit) or ctx ends. What f returned nil for is
 // settled.
-func (h *Host) Receive(ctx context.Context, connection, destination string, count int, f func(admin.Message) error) error {
+func (h *host) Receive(ctx context.Context, connection, destination string, count int, f func(admin.Message) error) error {
 	conn, err := h.dial(ctx, connection)
 	if err != nil {
 		return err
@@ -156,7 +154,7 @@ func (h *Host) Receive(ctx context.Context, connection, destination string, coun
 	return nil
 }
 
-func (h *Host) receiveOne(ctx context.Context, recv connections.Receiver, destination string, f func(admin.Message) error) error {
+func (h *host) receiveOne(ctx context.Context, recv connections.Receiver, destination string, f func(admin.Message) error) error {
 	d, err := recv.Receive(ctx)
 	if err != nil {
 		return fmt.Errorf("receive from %s: %w", destination, err)
@@ -175,7 +173,7 @@ func idText(id any) string {
 }
 
 // Invoke calls a function and returns its reply, or nil.
-func (h *Host) Invoke(ctx context.Context, function string, m admin.Message) (*admin.Message, error) {
+func (h *host) Invoke(ctx context.Context, function string, m admin.Message) (*admin.Message, error) {
 	if h.functions[function] == nil {
 		return nil, fmt.Errorf("%w: there is no function %q", admin.ErrNotFound, function)
 	}

@@ -22,19 +22,19 @@ var errPaused = errors.New("paused by an operator")
 // Pause makes a trigger receive nothing more, and returns when what it has in
 // hand is done, up to the grace period and ctx; the rest goes back to its broker.
 // One for HTTP requests answers 503. The trigger stays paused, whatever else
-// changes and in the next program, too, until [Host.Resume]. With a store it is
+// changes and in the next program, too, until [host.Resume]. With a store it is
 // paused on every replica; without one, until it is gone from the configuration
 // of this program. One that is paused already stays so.
-func (h *Host) Pause(ctx context.Context, trigger string) error {
+func (h *host) Pause(ctx context.Context, trigger string) error {
 	return h.setPaused(ctx, trigger, true)
 }
 
-// Resume lets a trigger run again that [Host.Pause] has stopped.
-func (h *Host) Resume(ctx context.Context, trigger string) error {
+// Resume lets a trigger run again that [host.Pause] has stopped.
+func (h *host) Resume(ctx context.Context, trigger string) error {
 	return h.setPaused(ctx, trigger, false)
 }
 
-func (h *Host) setPaused(ctx context.Context, trigger string, paused bool) error {
+func (h *host) setPaused(ctx context.Context, trigger string, paused bool) error {
 	if cfg := h.config.Load(); cfg != nil && !cfg.Has(triggersKind, trigger) && (paused || !h.sources.paused(trigger)) {
 		return fmt.Errorf("%w: there is no trigger %q", admin.ErrNotFound, trigger)
 	}
@@ -48,7 +48,7 @@ func (h *Host) setPaused(ctx context.Context, trigger string, paused bool) error
 
 // switchPause pauses a trigger in this program, or resumes it. The caller holds
 // h.changing.
-func (h *Host) switchPause(ctx context.Context, trigger string, paused bool) error {
+func (h *host) switchPause(ctx context.Context, trigger string, paused bool) error {
 	if h.stopped.Load() {
 		return errStopped
 	}
@@ -72,7 +72,7 @@ func (h *Host) switchPause(ctx context.Context, trigger string, paused bool) err
 }
 
 // switchTrigger ends what runs of a trigger and starts it as h.paused says.
-func (h *Host) switchTrigger(ctx context.Context, t *runningTrigger) error {
+func (h *host) switchTrigger(ctx context.Context, t *runningTrigger) error {
 	t.cancel()
 	err := h.leave(ctx, t)
 	next, failed := h.start(h.now.triggers[t.name])
@@ -87,7 +87,7 @@ func (h *Host) switchTrigger(ctx context.Context, t *runningTrigger) error {
 
 // switchChannel makes a trigger for HTTP requests be served as h.paused says, and
 // waits until no request is being served that came before a pause.
-func (h *Host) switchChannel(ctx context.Context, trigger string, paused bool) error {
+func (h *host) switchChannel(ctx context.Context, trigger string, paused bool) error {
 	next, err := h.gateway(h.now.cfg)
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func (h *Host) switchChannel(ctx context.Context, trigger string, paused bool) e
 
 // sharePause pauses a trigger on all replicas, or resumes it. It returns when this
 // one has done so.
-func (h *Host) sharePause(ctx context.Context, s *storage, trigger string, paused bool) error {
+func (h *host) sharePause(ctx context.Context, s *storage, trigger string, paused bool) error {
 	h.sources.mu.Lock()
 	defer h.sources.mu.Unlock()
 	asking, cancel := context.WithTimeout(ctx, followTimeout)
@@ -130,7 +130,7 @@ func (h *Host) sharePause(ctx context.Context, s *storage, trigger string, pause
 }
 
 // foretellPauses says which triggers start paused.
-func (h *Host) foretellPauses(names []string) {
+func (h *host) foretellPauses(names []string) {
 	h.changing.Lock()
 	defer h.changing.Unlock()
 	h.recalled = true // what the store says holds
@@ -140,7 +140,7 @@ func (h *Host) foretellPauses(names []string) {
 }
 
 // alignPauses pauses the triggers that are named, and resumes all others.
-func (h *Host) alignPauses(names []string) error {
+func (h *host) alignPauses(names []string) error {
 	h.changing.Lock()
 	defer h.changing.Unlock()
 	ctx, cancel := context.WithTimeout(h.life, h.grace())
@@ -159,7 +159,7 @@ func (h *Host) alignPauses(names []string) error {
 
 // forgetPauses drops the pauses of triggers that are gone. With a store, whose
 // other replicas may have them, none is dropped.
-func (h *Host) forgetPauses() {
+func (h *host) forgetPauses() {
 	if h.sources.snapshot() != nil {
 		return
 	}
@@ -174,7 +174,7 @@ func (h *Host) forgetPauses() {
 
 // pausesFile is where the names of paused triggers are kept, in JSON; empty for a
 // host whose configuration is not read from a file.
-func (h *Host) pausesFile() string {
+func (h *host) pausesFile() string {
 	if h.origin.path == "" {
 		return ""
 	}
@@ -183,7 +183,7 @@ func (h *Host) pausesFile() string {
 
 // recallPauses reads what keepPauses of an earlier program has written. It holds
 // until the store says better.
-func (h *Host) recallPauses() {
+func (h *host) recallPauses() {
 	if h.recalled {
 		return
 	}
@@ -202,7 +202,7 @@ func (h *Host) recallPauses() {
 	}
 }
 
-func (h *Host) keepPauses() {
+func (h *host) keepPauses() {
 	path := h.pausesFile()
 	if path == "" {
 		return

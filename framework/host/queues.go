@@ -10,13 +10,13 @@ import (
 )
 
 // Depth implements [admin.QueueViewer].
-func (h *Host) Depth(ctx context.Context, connection, queue string) (admin.QueueDepth, error) {
+func (h *host) Depth(ctx context.Context, connection, queue string) (admin.QueueDepth, error) {
 	depth, err := askQueue(ctx, h, connection, queue, "tells how much waits in a queue", connections.Gauge.Depth)
 	return admin.QueueDepth{Connection: connection, Queue: queue, Depth: depth}, err
 }
 
 // BrowseQueue implements [admin.QueueViewer].
-func (h *Host) BrowseQueue(ctx context.Context, connection, queue string, skip, limit int) ([]admin.Message, error) {
+func (h *host) BrowseQueue(ctx context.Context, connection, queue string, skip, limit int) ([]admin.Message, error) {
 	waiting, err := askQueue(ctx, h, connection, queue, "shows what waits in a queue", func(b connections.Browser, ctx context.Context, source any) ([]connections.Message, error) {
 		return b.Browse(ctx, source, skip, limit)
 	})
@@ -29,7 +29,7 @@ func (h *Host) BrowseQueue(ctx context.Context, connection, queue string, skip, 
 
 // askQueue asks the broker of a connection about a queue, over a connection of its
 // own, if its driver has the ability T to do what is asked.
-func askQueue[T, V any](ctx context.Context, h *Host, connection, queue, what string, ask func(T, context.Context, any) (V, error)) (V, error) {
+func askQueue[T, V any](ctx context.Context, h *host, connection, queue, what string, ask func(T, context.Context, any) (V, error)) (V, error) {
 	var none V
 	conn, err := h.dial(ctx, connection)
 	if err != nil {

@@ -14,7 +14,7 @@ const defaultFile = "fairlead.yaml"
 
 // read finds and reads the configuration: the file that FAIRLEAD_CONFIG names,
 // in env or the environment, or ./fairlead.yaml; without either, an empty one.
-func (h *Host) read(env map[string]string) (*config.Config, error) {
+func (h *host) read(env map[string]string) (*config.Config, error) {
 	path, named := env["FAIRLEAD_CONFIG"]
 	if !named {
 		path = os.Getenv("FAIRLEAD_CONFIG")
@@ -27,7 +27,7 @@ func (h *Host) read(env map[string]string) (*config.Config, error) {
 	})
 }
 
-func (h *Host) readFile(path string, lookup func(string) (string, bool)) (*config.Config, error) {
+func (h *host) readFile(path string, lookup func(string) (string, bool)) (*config.Config, error) {
 	named := path != ""
 	if !named {
 		path = defaultFile

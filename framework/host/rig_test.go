@@ -19,7 +19,7 @@ import (
 // A rig is a Host whose connections of type memory all lead to one broker, and
 // can be cut off from it by name.
 type rig struct {
-	*Host
+	*host
 	t      *testing.T
 	broker *memory.Broker
 
@@ -30,7 +30,7 @@ type rig struct {
 
 func newRig(t *testing.T, functions framework.Functions) *rig {
 	t.Helper()
-	r := &rig{Host: New(functions), t: t, broker: new(memory.Broker), down: make(map[string]error), dials: make(map[string]int)}
+	r := &rig{host: newHost(functions), t: t, broker: new(memory.Broker), down: make(map[string]error), dials: make(map[string]int)}
 	r.log = slog.New(slog.DiscardHandler)
 	d := r.broker.Driver()
 	open := d.Open

@@ -22,8 +22,8 @@ import (
 	"github.com/fairlead/fairlead/triggers"
 )
 
-// Host is the Runtime of the functions it runs.
-var _ framework.Runtime = (*Host)(nil)
+// A host is the Runtime of the functions it runs.
+var _ framework.Runtime = (*host)(nil)
 
 // Types of the events that functions exchange without saying more.
 const (
@@ -36,7 +36,7 @@ const (
 const maxDepth = 32
 
 // Send implements [framework.Runtime].
-func (h *Host) Send(ctx context.Context, binding, destination string, data event.Event, o framework.SendOptions) error {
+func (h *host) Send(ctx context.Context, binding, destination string, data event.Event, o framework.SendOptions) error {
 	out := h.outputs.Load()
 	b := out.bindings[binding]
 	if b == nil {
@@ -55,7 +55,7 @@ func (h *Host) Send(ctx context.Context, binding, destination string, data event
 	})
 }
 
-func (h *Host) send(ctx context.Context, out *outputs, b *bindings.Binding, destination string, data event.Event, o framework.SendOptions) error {
+func (h *host) send(ctx context.Context, out *outputs, b *bindings.Binding, destination string, data event.Event, o framework.SendOptions) error {
 	if out.staged[b.Name] || inTransaction(ctx) != nil {
 		return h.stage(ctx, b, destination, data, o)
 	}
@@ -73,7 +73,7 @@ func (h *Host) send(ctx context.Context, out *outputs, b *bindings.Binding, dest
 
 // sendInUnit sends in the unit of work of the message that ctx's function works
 // on. It reports false if there is none on the binding's connection.
-func (h *Host) sendInUnit(ctx context.Context, b *bindings.Binding, destination string, ev event.Event, o framework.SendOptions) (sent bool, err error) {
+func (h *host) sendInUnit(ctx context.Context, b *bindings.Binding, destination string, ev event.Event, o framework.SendOptions) (sent bool, err error) {
 	err = b.SendBy(ctx, destination, ev, o, func(target any, m connections.Message) error {
 		var err error
 		sent, err = triggers.SendInUnit(ctx, h.config.Load().Bindings[b.Name].Connection, target, m)
@@ -83,7 +83,7 @@ func (h *Host) sendInUnit(ctx context.Context, b *bindings.Binding, destination 
 }
 
 // Call implements [framework.Runtime].
-func (h *Host) Call(ctx context.Context, function string, data event.Event) (*event.Event, error) {
+func (h *host) Call(ctx context.Context, function string, data event.Event) (*event.Event, error) {
 	f := h.functions[function]
 	if f == nil {
 		return nil, framework.Terminal(fmt.Errorf("invoke %s: there is no such function", function))
@@ -109,14 +109,14 @@ func (h *Host) Call(ctx context.Context, function string, data event.Event) (*ev
 }
 
 // bound limits a call to the function's timeout.
-func (h *Host) bound(ctx context.Context, function string) (context.Context, context.CancelFunc) {
+func (h *host) bound(ctx context.Context, function string) (context.Context, context.CancelFunc) {
 	if d := h.timeout(function); d > 0 {
 		return context.WithTimeout(ctx, d)
 	}
 	return context.WithCancel(ctx)
 }
 
-func (h *Host) timeout(function string) time.Duration {
+func (h *host) timeout(function string) time.Duration {
 	if cfg := h.config.Load(); cfg != nil {
 		return cfg.TimeoutOf(function)
 	}
@@ -140,12 +140,12 @@ func complete(ev event.Event, eventType, function string) event.Event {
 }
 
 // Go implements [framework.Runtime].
-func (h *Host) Go(ctx context.Context, work func(context.Context)) error {
+func (h *host) Go(ctx context.Context, work func(context.Context)) error {
 	return h.background.start(outsideTransaction(ctx), work)
 }
 
 // Settings implements [framework.Runtime].
-func (h *Host) Settings(_ context.Context, function string, v any) error {
+func (h *host) Settings(_ context.Context, function string, v any) error {
 	cfg := h.config.Load()
 	if cfg == nil {
 		return fmt.Errorf("settings: %w", errNotStarted)

@@ -70,7 +70,7 @@ func TestInvoke(t *testing.T) {
 			}),
 		})
 		r.apply("version: 1\nfunctions: {slow: {timeout: 2s}}")
-		caller := framework.NewContext(t.Context(), &framework.Invocation{Runtime: r.Host, Function: "caller", Source: &framework.Origin{Trigger: "t"}})
+		caller := framework.NewContext(t.Context(), &framework.Invocation{Runtime: r.host, Function: "caller", Source: &framework.Origin{Trigger: "t"}})
 
 		out, err := framework.Invoke(caller, "upper", "x")
 		if err != nil || string(out.Data()) != "X" || out.Source() != "/functions/upper" || out.Type() != replyType || out.ID() == "" {
@@ -97,7 +97,7 @@ func TestInvoke(t *testing.T) {
 
 func TestInvokeStopsALoop(t *testing.T) {
 	calls := 0
-	h := New(framework.Functions{"f": framework.Sink(func(ctx context.Context, in string) error {
+	h := newHost(framework.Functions{"f": framework.Sink(func(ctx context.Context, in string) error {
 		calls++
 		_, err := framework.Invoke(ctx, "f", in)
 		return err
@@ -114,7 +114,7 @@ func started(t *testing.T, functions framework.Functions) (*rig, context.Context
 	t.Helper()
 	r := newRig(t, functions)
 	r.apply("version: 1\ngrace: 5s")
-	return r, framework.NewContext(t.Context(), &framework.Invocation{Runtime: r.Host, Function: "caller"})
+	return r, framework.NewContext(t.Context(), &framework.Invocation{Runtime: r.host, Function: "caller"})
 }
 
 func TestInvokeAsyncOutlivesItsCaller(t *testing.T) {
@@ -266,7 +266,7 @@ func TestSettings(t *testing.T) {
 }
 
 func TestWhatNeedsTheStore(t *testing.T) {
-	h := New(framework.Functions{"f": framework.Sink(func(ctx context.Context, in string) error {
+	h := newHost(framework.Functions{"f": framework.Sink(func(ctx context.Context, in string) error {
 		return framework.Publish(ctx, "other", in)
 	})})
 	defer h.Stop(context.Background())

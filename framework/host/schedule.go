@@ -19,7 +19,7 @@ import (
 // first one counts; the rest is as on any topic of the store. Without a store it
 // calls the function itself, and so does every replica.
 type timer struct {
-	host *Host
+	host *host
 	spec triggerSpec
 	schedule.Clock
 
@@ -36,7 +36,7 @@ func scheduleTopic(trigger string) string { return "schedule." + trigger }
 const missedOnce = "once"
 
 // newTimer returns the timer of a trigger that config.Load has checked.
-func (h *Host) newTimer(s triggerSpec) (*timer, error) {
+func (h *host) newTimer(s triggerSpec) (*timer, error) {
 	timetable, err := s.trigger.Schedule.Timetable()
 	if err != nil {
 		return nil, err

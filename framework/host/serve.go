@@ -34,7 +34,7 @@ type serviceSpec struct {
 }
 
 // services returns what cfg wants to be done for the store, by what it is.
-func (h *Host) services(cfg *config.Config, s *storage) map[string]serviceSpec {
+func (h *host) services(cfg *config.Config, s *storage) map[string]serviceSpec {
 	specs := make(map[string]serviceSpec)
 	if s == nil {
 		return specs
@@ -54,7 +54,7 @@ func (h *Host) services(cfg *config.Config, s *storage) map[string]serviceSpec {
 }
 
 // published is the service of a function that events are published for.
-func (h *Host) published(cfg *config.Config, s *storage, function string) serviceSpec {
+func (h *host) published(cfg *config.Config, s *storage, function string) serviceSpec {
 	d := struct {
 		store       int
 		retry       framework.RetryPolicy
@@ -74,7 +74,7 @@ func (h *Host) published(cfg *config.Config, s *storage, function string) servic
 }
 
 // deliver calls a function with a published event.
-func (h *Host) deliver(ctx context.Context, d *outbox.Delivery, function, format string, timeout time.Duration) error {
+func (h *host) deliver(ctx context.Context, d *outbox.Delivery, function, format string, timeout time.Duration) error {
 	inv := &framework.Invocation{
 		Runtime: h, Function: function, Event: d.Event, Format: format,
 		Source: &framework.Origin{
@@ -100,7 +100,7 @@ func (h *Host) deliver(ctx context.Context, d *outbox.Delivery, function, format
 
 // buried returns what sends events that failed for good to the binding that takes
 // the dead letters; nil if the store does.
-func (h *Host) buried(function, deadLetter string) func(context.Context, *outbox.Delivery, error) error {
+func (h *host) buried(function, deadLetter string) func(context.Context, *outbox.Delivery, error) error {
 	if deadLetter == "" || deadLetter == storeName {
 		return nil
 	}
@@ -130,7 +130,7 @@ func publishedLetter(d *outbox.Delivery, function string, cause error) (connecti
 }
 
 // relay is the service that sends what is staged under a name.
-func (h *Host) relay(cfg *config.Config, s *storage, name string, send func(context.Context, []outbox.StagedSend) []error) serviceSpec {
+func (h *host) relay(cfg *config.Config, s *storage, name string, send func(context.Context, []outbox.StagedSend) []error) serviceSpec {
 	d := struct {
 		store int
 		grace time.Duration
@@ -141,7 +141,7 @@ func (h *Host) relay(cfg *config.Config, s *storage, name string, send func(cont
 }
 
 // relayTo sends what was staged for a binding.
-func (h *Host) relayTo(ctx context.Context, binding string, staged []outbox.StagedSend) []error {
+func (h *host) relayTo(ctx context.Context, binding string, staged []outbox.StagedSend) []error {
 	b := h.outputs.Load().bindings[binding]
 	if b == nil { // it is being removed
 		return slices.Repeat([]error{fmt.Errorf("binding %s %w: it is not configured any more", binding, framework.ErrUnavailable)}, len(staged))
@@ -152,7 +152,7 @@ func (h *Host) relayTo(ctx context.Context, binding string, staged []outbox.Stag
 }
 
 // relayReplies sends the answers that were staged on a connection.
-func (h *Host) relayReplies(ctx context.Context, connection string, staged []outbox.StagedSend) []error {
+func (h *host) relayReplies(ctx context.Context, connection string, staged []outbox.StagedSend) []error {
 	p := h.outputs.Load().pools[connection]
 	if p == nil {
 		return slices.Repeat([]error{fmt.Errorf("connection %s %w: it is not configured any more", connection, framework.ErrUnavailable)}, len(staged))
@@ -185,7 +185,7 @@ func inRuns(staged []outbox.StagedSend, send func([]outbox.StagedSend, []connect
 }
 
 // replaceServices stops services that are gone or changed, and starts new ones.
-func (h *Host) replaceServices(ctx context.Context, specs map[string]serviceSpec) error {
+func (h *host) replaceServices(ctx context.Context, specs map[string]serviceSpec) error {
 	next := make(map[string]*service, len(specs))
 	stopping := make(map[string]*service)
 	for name, s := range h.serving {

@@ -15,14 +15,14 @@ const SinkFunction = "sink"
 // in the configuration, the logs and the metrics. It has no store, and serves no
 // function by HTTP.
 func NewSource(post framework.Handler) *Host {
-	h := New(framework.Functions{SinkFunction: post})
+	h := newHost(framework.Functions{SinkFunction: post})
 	h.sink = SinkFunction
-	return h
+	return &Host{h}
 }
 
 // replies returns what sends a trigger's answers: over its own connection, but
 // those to messages without a reply-to to place, if the trigger has that.
-func (h *Host) replies(own ownOutput, place string) func(context.Context, string, bool, connections.Message) error {
+func (h *host) replies(own ownOutput, place string) func(context.Context, string, bool, connections.Message) error {
 	if place == "" {
 		return own.send
 	}

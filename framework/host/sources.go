@@ -58,7 +58,7 @@ func (s *sources) paused(trigger string) bool {
 
 // compose makes a configuration of a document and of what the store holds, nil if
 // that is not known yet.
-func (h *Host) compose(d document, s *stored.Snapshot) (*config.Config, error) {
+func (h *host) compose(d document, s *stored.Snapshot) (*config.Config, error) {
 	o := h.loadOptions()
 	o.LookupEnv, o.Secret = h.origin.lookup, h.secrets(s)
 	if s != nil {
@@ -73,7 +73,7 @@ func (h *Host) compose(d document, s *stored.Snapshot) (*config.Config, error) {
 }
 
 // secrets returns what reads ${secret:NAME}.
-func (h *Host) secrets(s *stored.Snapshot) func(string) (string, error) {
+func (h *host) secrets(s *stored.Snapshot) func(string) (string, error) {
 	if s == nil {
 		return func(string) (string, error) { return "", config.ErrNotYet }
 	}
@@ -91,7 +91,7 @@ func (h *Host) secrets(s *stored.Snapshot) func(string) (string, error) {
 }
 
 // keys reads the master keys, which may have changed if they are in files.
-func (h *Host) keys() (stored.Keys, error) {
+func (h *host) keys() (stored.Keys, error) {
 	lookup := h.origin.lookup
 	if lookup == nil {
 		lookup = os.LookupEnv
@@ -101,7 +101,7 @@ func (h *Host) keys() (stored.Keys, error) {
 
 // adopt makes cfg run, which was made of d and s. The caller holds sources.mu. The
 // error may also be about what did not drain in time; whether cfg runs, runs says.
-func (h *Host) adopt(cfg *config.Config, d document, s *stored.Snapshot) error {
+func (h *host) adopt(cfg *config.Config, d document, s *stored.Snapshot) error {
 	if s != nil {
 		h.foretellPauses(s.Paused)
 	}
@@ -119,12 +119,12 @@ func (h *Host) adopt(cfg *config.Config, d document, s *stored.Snapshot) error {
 }
 
 // runs reports whether cfg is what runs.
-func (h *Host) runs(cfg *config.Config) bool { return h.config.Load() == cfg }
+func (h *host) runs(cfg *config.Config) bool { return h.config.Load() == cfg }
 
 // reload makes the configuration of a document and a snapshot run, and says in the
 // log what became of it. The caller holds sources.mu. The error is why it does
 // not run, or nil.
-func (h *Host) reload(d document, s *stored.Snapshot) error {
+func (h *host) reload(d document, s *stored.Snapshot) error {
 	cfg, err := h.compose(d, s)
 	if err != nil {
 		if h.progress.refuse(err) {
@@ -145,9 +145,9 @@ func (h *Host) reload(d document, s *stored.Snapshot) error {
 	case !h.runs(cfg):
 		h.log.Error("the new configuration is refused; the one before goes on", "err", err)
 	case err != nil:
-		h.log.Warn("configuration changed, but not all of what it replaced ended well", "generation", h.progress.get().Generation, "changes", describe(changes), "err", err)
+		h.log.Warn("configuration changed, but not all of what it replaced ended well", "generation", h.progress.get().Generation, "changes", changes.String(), "err", err)
 	case len(changes) > 0:
-		h.log.Info("configuration changed", "generation", h.progress.get().Generation, "changes", describe(changes))
+		h.log.Info("configuration changed", "generation", h.progress.get().Generation, "changes", changes.String())
 	}
 	if h.runs(cfg) {
 		return nil
@@ -160,7 +160,7 @@ func (h *Host) reload(d document, s *stored.Snapshot) error {
 
 // noteFile writes to the audit log of the store what a file has changed. A store that
 // is out of reach does not keep a file from being followed.
-func (h *Host) noteFile(old, cfg *config.Config, changes config.Changes) {
+func (h *host) noteFile(old, cfg *config.Config, changes config.Changes) {
 	s, known := h.stored.Load(), h.sources.snapshot()
 	if s == nil || known == nil || len(changes) == 0 {
 		return
@@ -186,7 +186,7 @@ func (h *Host) noteFile(old, cfg *config.Config, changes config.Changes) {
 const noteTimeout = 3 * time.Second
 
 // readDocument reads the configuration file.
-func (h *Host) readDocument() (document, error) {
+func (h *host) readDocument() (document, error) {
 	text, err := config.ReadFile(h.origin.path)
 	if err != nil {
 		return document{}, err

@@ -34,8 +34,8 @@ type Stored struct {
 	Shadowed   []string         // objects that the file has, too, and so owns
 }
 
-// Status returns how everything is doing now.
-func (h *Host) Status() Status {
+// Status implements [Host.Status].
+func (h *host) Status() Status {
 	s := Status{
 		Started: h.started, Functions: h.Functions(),
 		Triggers: make(map[string]triggers.Status), Connections: make(map[string]bindings.Status), Missing: h.missing(), Progress: h.progress.get(),
@@ -57,7 +57,7 @@ func (h *Host) Status() Status {
 	return s
 }
 
-func (h *Host) storedStatus() (s Stored) {
+func (h *host) storedStatus() (s Stored) {
 	cfg := h.config.Load()
 	if cfg == nil {
 		return s
@@ -79,7 +79,7 @@ func (h *Host) storedStatus() (s Stored) {
 const patience = 30 * time.Second
 
 // missing names what readiness waits for.
-func (h *Host) missing() []string {
+func (h *host) missing() []string {
 	if h.config.Load() == nil {
 		return []string{"the configuration"}
 	}

@@ -30,7 +30,7 @@ var errNoStore = errors.New("this needs the store, and there is none (store.url)
 
 // Store returns the store. It may not have answered yet: its methods wait for
 // it as long as their ctx lasts. The error says that there is none.
-func (h *Host) Store(context.Context) (*outbox.Store, error) {
+func (h *host) Store(context.Context) (*outbox.Store, error) {
 	if s := h.stored.Load(); s != nil {
 		return s.Store, nil
 	}
@@ -39,7 +39,7 @@ func (h *Host) Store(context.Context) (*outbox.Store, error) {
 
 // openStore returns the store that cfg wants: the one that runs, if it is the
 // same, or a new one that begins to connect; nil if it wants none.
-func (h *Host) openStore(cfg *config.Config) (*storage, error) {
+func (h *host) openStore(cfg *config.Config) (*storage, error) {
 	old := h.stored.Load()
 	switch {
 	case cfg.Store.None:
@@ -115,7 +115,7 @@ func needsStore(cfg *config.Config) bool {
 
 // startsPostgres reports whether this program starts a Postgres of its own where
 // it is given none: not as a function of Knative's func, and not in a pod.
-func (h *Host) startsPostgres() bool { return h.embed && !inPod() }
+func (h *host) startsPostgres() bool { return h.embed && !inPod() }
 
 func inPod() bool { return os.Getenv("KUBERNETES_SERVICE_HOST") != "" }
 
@@ -143,7 +143,7 @@ func stateBeside(configFile string) string {
 
 // openLedger opens the ledger of running calls, once. Without one, as on a
 // file system that is read-only, what kills the process is found out more slowly.
-func (h *Host) openLedger(cfg *config.Config) *ledger.Ledger {
+func (h *host) openLedger(cfg *config.Config) *ledger.Ledger {
 	h.ledgerOnce.Do(func() {
 		l, err := ledger.Open(filepath.Join(stateDir(cfg), "ledger"))
 		if err != nil {
@@ -160,7 +160,7 @@ func (h *Host) openLedger(cfg *config.Config) *ledger.Ledger {
 }
 
 // closeLedger removes the ledger of a process that ends well.
-func (h *Host) closeLedger() error {
+func (h *host) closeLedger() error {
 	if err := h.ledger.Close(); err != nil {
 		return fmt.Errorf("close the ledger of running calls: %w", err)
 	}

@@ -138,7 +138,7 @@ func TestOperatorOfNoStore(t *testing.T) {
 	if _, _, err := OpenStore(t.Context(), config.Empty(), slog.Default()); !errors.Is(err, admin.ErrNoStore) {
 		t.Errorf("got %v, want ErrNoStore", err)
 	}
-	if _, err := New().Backend().Topics(t.Context()); !errors.Is(err, admin.ErrNoStore) {
+	if _, err := newHost().Backend().Topics(t.Context()); !errors.Is(err, admin.ErrNoStore) {
 		t.Errorf("got %v, want ErrNoStore", err)
 	}
 	away := &config.Config{Store: config.Store{URL: "postgres://app:geheim@127.0.0.1:1/x"}, File: filepath.Join(t.TempDir(), "fairlead.yaml")}
@@ -146,7 +146,7 @@ func TestOperatorOfNoStore(t *testing.T) {
 	if !errors.Is(err, admin.ErrUnavailable) || !strings.Contains(err.Error(), "refused") || strings.Contains(err.Error(), "geheim") {
 		t.Errorf("got %v, want ErrUnavailable with the reason", err)
 	}
-	h := New()
+	h := newHost()
 	defer h.Stop(context.Background())
 	if err := h.Connect(away); err != nil {
 		t.Fatal(err)

@@ -25,7 +25,7 @@ import (
 
 // A storeRig is a Host with a broker in memory and a real store.
 type storeRig struct {
-	*Host
+	*host
 	t      *testing.T
 	broker *memory.Broker
 	url    string
@@ -34,7 +34,7 @@ type storeRig struct {
 
 func newStoreRig(t *testing.T, functions framework.Functions) *storeRig {
 	t.Helper()
-	r := &storeRig{Host: New(functions), t: t, broker: new(memory.Broker), url: services.Postgres(t), dir: t.TempDir()}
+	r := &storeRig{host: newHost(functions), t: t, broker: new(memory.Broker), url: services.Postgres(t), dir: t.TempDir()}
 	r.log = slog.New(slog.DiscardHandler)
 	r.drivers = map[string]connections.Driver{"memory": r.broker.Driver()}
 	t.Cleanup(func() {
@@ -172,7 +172,7 @@ triggers:
   mailing: {topic: orders.created, function: mail, deadLetter: problems, retry: {first: 10ms}}
 bindings: {problems: {connection: m, queue: problems}}
 `)
-	ctx := framework.NewContext(t.Context(), &framework.Invocation{Runtime: r.Host})
+	ctx := framework.NewContext(t.Context(), &framework.Invocation{Runtime: r.host})
 	until(t, "both have subscribed", func() bool { return len(r.missing()) == 0 })
 	if err := framework.Publish(ctx, "topic:orders.created", "order 1", framework.Header("X-Colour", "red")); err != nil {
 		t.Fatal(err)

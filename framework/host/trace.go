@@ -18,14 +18,14 @@ import (
 // messaging and HTTP say (version 1.37), where those have a word.
 
 // openTracer begins to record spans, if the environment asks for it.
-func (h *Host) openTracer() error {
+func (h *host) openTracer() error {
 	var err error
 	h.tracer, err = tracing.Open(Version(), h.log)
 	return err
 }
 
 // traced returns f, each call of which is a span.
-func (h *Host) traced(name string, f framework.Handler) framework.Handler {
+func (h *host) traced(name string, f framework.Handler) framework.Handler {
 	if f == nil {
 		return nil
 	}
@@ -57,7 +57,7 @@ func note(span trace.Span, err error) {
 
 // startCall begins the span of a call. It belongs to the request or the function
 // that calls; a message's, to the trace of whoever sent it, with a link to it.
-func (h *Host) startCall(ctx context.Context, function string, in event.Event) (context.Context, trace.Span) {
+func (h *host) startCall(ctx context.Context, function string, in event.Event) (context.Context, trace.Span) {
 	attrs := []attribute.KeyValue{attribute.String("fairlead.function", function), attribute.String("cloudevents.event_id", in.ID()),
 		attribute.String("cloudevents.event_source", in.Source()), attribute.String("cloudevents.event_type", in.Type())}
 	var o *framework.Origin
@@ -98,7 +98,7 @@ const storeSystem = "fairlead"
 
 // systemOf is the messaging system behind a connection: the type it is configured
 // with, as the brokers themselves do not say what they are.
-func (h *Host) systemOf(connection string) string {
+func (h *host) systemOf(connection string) string {
 	if connection == "" {
 		return storeSystem
 	}
@@ -118,7 +118,7 @@ func messaging(operation, system, destination string) []attribute.KeyValue {
 
 // tracedSend makes send hand over ev and header in a span that the receiver can
 // find: what has no traceparent gets that of the span.
-func (h *Host) tracedSend(ctx context.Context, operation, system, destination string, ev event.Event, header map[string]any,
+func (h *host) tracedSend(ctx context.Context, operation, system, destination string, ev event.Event, header map[string]any,
 	send func(context.Context, event.Event, map[string]any) error) error {
 	options := []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(messaging(operation, system, destination)...)}
 	before := tracing.Remote(extensionsOf(ev))
@@ -160,7 +160,7 @@ func withTrace(ctx context.Context, ev event.Event, header map[string]any) (even
 }
 
 // traceRequest begins the span of a request, in the trace of whoever sent it.
-func (h *Host) traceRequest(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *http.Request, func()) {
+func (h *host) traceRequest(w http.ResponseWriter, r *http.Request) (http.ResponseWriter, *http.Request, func()) {
 	ctx := r.Context()
 	if sender := tracing.Remote(r.Header.Get); sender.IsValid() {
 		ctx = trace.ContextWithRemoteSpanContext(ctx, sender)

@@ -19,7 +19,7 @@ import (
 type transactionKey struct{}
 
 // storeOf returns the store for what is done with ctx.
-func (h *Host) storeOf(ctx context.Context) (*outbox.Store, error) {
+func (h *host) storeOf(ctx context.Context) (*outbox.Store, error) {
 	if s, ok := ctx.Value(transactionKey{}).(*outbox.Store); ok {
 		return s, nil
 	}
@@ -44,7 +44,7 @@ func outsideTransaction(ctx context.Context) context.Context {
 }
 
 // Publish implements [framework.Runtime].
-func (h *Host) Publish(ctx context.Context, target string, ev event.Event, o framework.PublishOptions) error {
+func (h *host) Publish(ctx context.Context, target string, ev event.Event, o framework.PublishOptions) error {
 	s, err := h.storeOf(ctx)
 	if err != nil {
 		return framework.Terminal(fmt.Errorf("publish to %s: %w", target, err))
@@ -61,7 +61,7 @@ func (h *Host) Publish(ctx context.Context, target string, ev event.Event, o fra
 }
 
 // Transact implements [framework.Runtime].
-func (h *Host) Transact(ctx context.Context, in event.Event, work func(context.Context, pgx.Tx) (*event.Event, error)) (*event.Event, error) {
+func (h *host) Transact(ctx context.Context, in event.Event, work func(context.Context, pgx.Tx) (*event.Event, error)) (*event.Event, error) {
 	s, err := h.storeOf(ctx)
 	if err != nil {
 		return nil, framework.Terminal(fmt.Errorf("transactional function: %w", err))
@@ -91,7 +91,7 @@ func (h *Host) Transact(ctx context.Context, in event.Event, work func(context.C
 
 // received is the identity of in, by which the store knows whether it is done.
 // A function that was invoked by another has its own memory.
-func (h *Host) received(ctx context.Context, in event.Event) outbox.Received {
+func (h *host) received(ctx context.Context, in event.Event) outbox.Received {
 	inv, o := framework.FromContext(ctx), framework.Source(ctx)
 	r := outbox.Received{
 		Trigger: o.Trigger, Source: in.Source(), ID: in.ID(), Data: in.Data(),
@@ -109,7 +109,7 @@ func (h *Host) received(ctx context.Context, in event.Event) outbox.Received {
 
 // warnUnstable says, once for each trigger, that events which come again cannot
 // be recognised.
-func (h *Host) warnUnstable(ctx context.Context, r outbox.Received) {
+func (h *host) warnUnstable(ctx context.Context, r outbox.Received) {
 	o := framework.Source(ctx)
 	if !r.Unstable || o.Connection == "" {
 		return
@@ -121,7 +121,7 @@ func (h *Host) warnUnstable(ctx context.Context, r outbox.Received) {
 
 // stageReply stages a function's answer in its transaction. It reports false
 // where nobody on a broker waits for one: then the answer is the caller's.
-func (h *Host) stageReply(ctx context.Context, s *outbox.Store, out *event.Event) (staged bool, err error) {
+func (h *host) stageReply(ctx context.Context, s *outbox.Store, out *event.Event) (staged bool, err error) {
 	inv, o := framework.FromContext(ctx), framework.Source(ctx)
 	if out == nil || inv.Parent != nil || o.Connection == "" {
 		return false, nil
@@ -152,7 +152,7 @@ func (h *Host) stageReply(ctx context.Context, s *outbox.Store, out *event.Event
 func repliesOf(connection string) string { return "reply:" + connection }
 
 // stage stores what a function sends, to be sent after the commit.
-func (h *Host) stage(ctx context.Context, b *bindings.Binding, destination string, ev event.Event, o framework.SendOptions) error {
+func (h *host) stage(ctx context.Context, b *bindings.Binding, destination string, ev event.Event, o framework.SendOptions) error {
 	m, err := b.Prepare(ctx, destination, ev, o)
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ type runningTrigger struct {
 	paused   bool  // by an operator: nothing of it runs
 }
 
-func (h *Host) start(s triggerSpec) (*runningTrigger, error) {
+func (h *host) start(s triggerSpec) (*runningTrigger, error) {
 	t := &runningTrigger{name: s.Name, desired: s.desired, started: time.Now(), paused: h.paused[s.Name]}
 	if s.Source != nil {
 		t.broker = triggers.New(s.Spec)
@@ -153,7 +153,7 @@ func (t *runningTrigger) destination() string {
 }
 
 // consumer returns what works on the store's side of a trigger.
-func (h *Host) consumer(s triggerSpec, broker *triggers.Trigger) (*outbox.Consumer, error) {
+func (h *host) consumer(s triggerSpec, broker *triggers.Trigger) (*outbox.Consumer, error) {
 	t := s.trigger
 	if broker == nil {
 		return s.store.Subscribe(outbox.Subscription{
@@ -188,7 +188,7 @@ func desiredOf(cfg *config.Config, name string, store int) desired {
 }
 
 // specs returns what each trigger of cfg needs.
-func (h *Host) specs(cfg *config.Config, out *outputs, store *storage) (map[string]triggerSpec, error) {
+func (h *host) specs(cfg *config.Config, out *outputs, store *storage) (map[string]triggerSpec, error) {
 	specs := make(map[string]triggerSpec)
 	for name, t := range cfg.Triggers {
 		s := triggerSpec{desired: desiredOf(cfg, name, generationOf(store)), store: store}
@@ -207,7 +207,7 @@ func (h *Host) specs(cfg *config.Config, out *outputs, store *storage) (map[stri
 	return specs, nil
 }
 
-func (h *Host) spec(cfg *config.Config, out *outputs, name string, s triggerSpec) (triggers.Spec, error) {
+func (h *host) spec(cfg *config.Config, out *outputs, name string, s triggerSpec) (triggers.Spec, error) {
 	t, c := s.trigger, s.connection
 	if t.Source == nil {
 		return triggers.Spec{Name: name}, nil

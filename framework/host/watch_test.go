@@ -48,7 +48,7 @@ func startWatching(t *testing.T, place func(dir string) (file string)) *watchRig
 	t.Helper()
 	r := newRig(t, framework.Functions{"f": framework.Sink(nothing), "g": framework.Sink(nothing)})
 	w := &watchRig{rig: r, dir: t.TempDir(), log: new(lines)}
-	r.Host.log = slog.New(slog.NewTextHandler(w.log, nil))
+	r.host.log = slog.New(slog.NewTextHandler(w.log, nil))
 	w.file = place(w.dir)
 	cfg, err := r.readFile(w.file, nil)
 	if err != nil {
@@ -240,7 +240,7 @@ func TestWatchEndsWithTheHost(t *testing.T) {
 
 // TestStartWatches changes the file of a host that Knative's func started.
 func TestStartWatches(t *testing.T) {
-	h := New(framework.Functions{"f": framework.Sink(nothing), "g": framework.Sink(nothing)})
+	h := newHost(framework.Functions{"f": framework.Sink(nothing), "g": framework.Sink(nothing)})
 	file := plainFile(t, calling("f"))(t.TempDir())
 	if err := h.Start(t.Context(), map[string]string{"FAIRLEAD_CONFIG": file}); err != nil {
 		t.Fatal(err)

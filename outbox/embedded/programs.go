@@ -2,12 +2,11 @@ package embedded
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -67,8 +66,6 @@ func folders() []string {
 	return dirs
 }
 
-var versionText = regexp.MustCompile(`^postgres \(PostgreSQL\) (\d+)`)
-
 // versionOf returns the major version of the PostgreSQL in dir, or 0.
 func versionOf(dir string) int {
 	if _, err := os.Stat(filepath.Join(dir, "initdb")); err != nil {
@@ -80,10 +77,9 @@ func versionOf(dir string) int {
 	if err != nil {
 		return 0
 	}
-	m := versionText.FindSubmatch(out)
-	if m == nil {
+	var major int
+	if _, err := fmt.Sscanf(string(out), "postgres (PostgreSQL) %d", &major); err != nil {
 		return 0
 	}
-	n, _ := strconv.Atoi(string(m[1]))
-	return n
+	return major
 }

@@ -26,6 +26,16 @@ create table {schema}.newcomer (
 	topic text collate "C" not null
 );
 
+-- Functions and the like whose subscription was deleted, and who may get events
+-- all the same: from transactions that were open by then, or that still trusted in
+-- what they had seen (see known.go).
+create table {schema}.leaver (
+	queue bigint not null,
+	kind  text not null,
+	topic text collate "C" not null,
+	at    timestamptz not null default now()
+);
+
 -- A replica is one running store. Rows that it owns are free again when its
 -- lease has ended.
 create table {schema}.replica (
@@ -41,9 +51,10 @@ create sequence {schema}.seq as bigint;
 
 -- A delivery is one event for one subscription that was not tried yet, or is
 -- being tried for the first time. It is written once and deleted once: who holds
--- it says the table claim. claims counts the holders that died with it.
+-- it says the table claim. claims counts the holders that died with it. No row gets
+-- its seq before its transaction has an id (see lowwater.go).
 create table {schema}.delivery (
-	seq        bigint not null default nextval('{schema}.seq'),
+	seq        bigint not null default case when pg_current_xact_id() is not null then nextval('{schema}.seq') end,
 	created_at timestamptz not null default now(),
 	expires_at timestamptz,
 	payload_id bigint,

@@ -83,7 +83,7 @@ func (c *client) do(method, path, contentType string, body []byte) ([]byte, erro
 // plurals are the kinds of objects that the tests use, as paths have them.
 var plurals = map[string]string{
 	"ConfigMap": "configmaps", "CustomResourceDefinition": "customresourcedefinitions", "APIService": "apiservices", "Namespace": "namespaces",
-	"Deployment": "deployments", "NetworkPolicy": "networkpolicies", "Pod": "pods", "PodDisruptionBudget": "poddisruptionbudgets",
+	"Deployment": "deployments", "Route": "routes", "NetworkPolicy": "networkpolicies", "Pod": "pods", "PodDisruptionBudget": "poddisruptionbudgets",
 	"ScaledObject": "scaledobjects", "Secret": "secrets", "Service": "services", "SinkBinding": "sinkbindings", "Trigger": "triggers",
 	"TriggerAuthentication": "triggerauthentications", "HorizontalPodAutoscaler": "horizontalpodautoscalers",
 }

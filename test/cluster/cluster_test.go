@@ -16,12 +16,3 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(code)
 }
-
-// namespace makes a namespace for a test.
-func (c *cluster) namespace(t *testing.T, name string) string {
-	t.Helper()
-	if err := c.client.apply(object{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name}}); err != nil {
-		t.Fatal(err)
-	}
-	return name
-}

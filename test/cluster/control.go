@@ -184,6 +184,7 @@ func (c *cluster) startControllers() error {
 // modules that the tests and KEDA are built from; a package of each names them.
 var definitions = []struct{ dir, pkg, files string }{
 	{".", "knative.dev/serving/pkg/apis/serving/v1", "config/core/300-resources/service.yaml"},
+	{".", "knative.dev/serving/pkg/apis/serving/v1", "config/core/300-resources/route.yaml"},
 	{".", "knative.dev/eventing/pkg/apis/eventing/v1", "config/core/resources/trigger.yaml"},
 	{".", "knative.dev/eventing/pkg/apis/eventing/v1", "config/core/resources/sinkbindings.yaml"},
 	{"keda", "github.com/kedacore/keda/v2/cmd/operator", "config/crd/bases/*.yaml"},
@@ -212,7 +213,7 @@ func (c *cluster) addDefinitions() error {
 // awaitDefinitions waits until the API server serves them.
 func (c *cluster) awaitDefinitions() error {
 	for _, path := range []string{
-		"/apis/serving.knative.dev/v1/services", "/apis/eventing.knative.dev/v1/triggers", "/apis/sources.knative.dev/v1/sinkbindings",
+		"/apis/serving.knative.dev/v1/services", "/apis/serving.knative.dev/v1/routes", "/apis/eventing.knative.dev/v1/triggers", "/apis/sources.knative.dev/v1/sinkbindings",
 		"/apis/keda.sh/v1alpha1/scaledobjects", "/apis/keda.sh/v1alpha1/triggerauthentications",
 	} {
 		server := c.processes[1]
@@ -233,4 +234,13 @@ func moduleDir(dir, pkg string) (string, error) {
 		err = fmt.Errorf("go list %s: %w\n%s", pkg, err, failed.Stderr)
 	}
 	return strings.TrimSpace(string(out)), err
+}
+
+// namespace makes a namespace for a test.
+func (c *cluster) namespace(t *testing.T, name string) string {
+	t.Helper()
+	if err := c.client.apply(object{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": name}}); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }

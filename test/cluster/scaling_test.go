@@ -42,7 +42,8 @@ func TestScaling(t *testing.T) {
 	c := control(t)
 	c.withKEDA(t)
 	for name, open := range map[string]func(*testing.T) backlog{
-		"rabbitmq": onRabbitMQ, "artemis": onArtemis, "postgres": onPostgres, "external": c.onScaler,
+		"rabbitmq": onRabbitMQ, "artemis": onArtemis, "classic": onClassic, "postgres": onPostgres, "external": c.onScaler,
+		"ibmmq-rest-double": onMQRESTDouble,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -190,6 +191,16 @@ func onArtemis(t *testing.T) backlog {
 	return b
 }
 
+func onClassic(t *testing.T) backlog {
+	i, jolokia, name := services.ClassicJolokia(t)
+	b := backlog{document: overBroker, flags: []string{"--scaler", "broker=activemq,managementEndpoint=" + jolokia + ",brokerName=" + name}, secret: map[string]string{
+		"STOMP_URL": "stomp://" + i.STOMP, "STOMP_USER": i.User, "STOMP_PASSWORD": i.Password,
+	}}
+	b.add, b.remove = overSTOMP(i.STOMP, i.User, i.Password, "/", "/queue/q.orders")
+	b.open(t)
+	return b
+}
+
 // onPostgres publishes to a function through the store.
 func onPostgres(t *testing.T) backlog {
 	url := services.Postgres(t)
@@ -232,8 +243,7 @@ func (c *cluster) onScaler(t *testing.T) backlog {
 		secret: map[string]string{"AMQP_URL": "amqp://" + broker.AMQP, "AMQP_USER": "admin", "AMQP_PASSWORD": "adminpw"},
 	}
 	b.add, b.remove = overSTOMP(broker.STOMP, broker.User, broker.Password, "/", queue)
-	b.add(t, 1) // Artemis removes a queue that is empty, and then nobody can ask for its depth
-	b.flags = []string{"--scaler", "broker=external,activation=1,scalerAddress=" + c.scaler(t, b.document, b.secret)}
+	b.flags = []string{"--scaler", "broker=external,scalerAddress=" + c.scaler(t, b.document, b.secret)}
 	return b
 }
 

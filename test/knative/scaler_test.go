@@ -10,14 +10,12 @@ import (
 	"github.com/fairlead/fairlead/test/services"
 )
 
-// scaler starts "fairlead scaler" with a document, and returns what asks it with
-// KEDA's own client.
-func scaler(t *testing.T, document string) func(method string, metadata ...string) string {
+// scaler starts "fairlead scaler" with a document in a folder, and returns what asks
+// it with KEDA's own client.
+func scaler(t *testing.T, dir, document string) func(method string, metadata ...string) string {
 	t.Helper()
-	dir, address := t.TempDir(), freeAddress(t)
-	if err := os.WriteFile(filepath.Join(dir, "fairlead.yaml"), []byte(document), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	address := freeAddress(t)
+	configure(t, dir, document)
 	start(t, dir, []string{"FAIRLEAD_CONFIG="}, fairlead(t), "scaler", "--listen", address)
 	keda := peer(t, "keda")
 	ask := func(method string, metadata ...string) string {
@@ -28,10 +26,47 @@ func scaler(t *testing.T, document string) func(method string, metadata ...strin
 	return ask
 }
 
+func configure(t *testing.T, dir, document string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, "fairlead.yaml"), []byte(document), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A queue that Artemis removes while it is empty has depth 0, and a change of the
+// configuration is followed.
+func TestScalerFollows(t *testing.T) {
+	broker, in, dir := services.Artemis(t), queue(), t.TempDir()
+	const document = "version: 1\nconnections:\n  %s: {type: amqp, url: \"amqp://%s\", user: admin, password: adminpw, sasl: {mechanisms: [PLAIN]}}\n"
+	ask := scaler(t, dir, fmt.Sprintf(document, "c", broker.AMQP))
+	active := func(connection, want string) {
+		t.Helper()
+		eventually(t, connection+" answers "+want, func() bool {
+			return strings.HasPrefix(ask("active", "connection="+connection, "queue="+in), want)
+		})
+	}
+	active("c", "false") // it was never there
+	l := amqpLink(t, broker)
+	l.send(t, in, text("1"))
+	active("c", "true")
+	l.take(t, in, 1)
+	active("c", "false")
+	l.send(t, in, text("2"))
+	active("c", "true")
+
+	configure(t, dir, "version: 2")
+	active("c", "true")
+	configure(t, dir, fmt.Sprintf(document, "d", broker.AMQP))
+	active("d", "true")
+	active("c", "InvalidArgument: ")
+	l.take(t, in, 1)
+	active("d", "false")
+}
+
 func TestScaler(t *testing.T) {
 	broker, url, in := services.Artemis(t), services.Postgres(t), queue()
 	l := amqpLink(t, broker)
-	ask := scaler(t, fmt.Sprintf(`
+	ask := scaler(t, t.TempDir(), fmt.Sprintf(`
 version: 1
 store: {url: %q}
 connections:
@@ -55,6 +90,7 @@ triggers:
 		{"active", []string{"trigger=in"}, "true"},
 		{"active", []string{"trigger=in", "activation=2"}, "true"},
 		{"active", []string{"trigger=in", "activation=3"}, "false"},
+		{"metrics", []string{"connection=c", "queue=" + in + ".NONE"}, name + "-none 0 0"},
 		{"metrics", []string{"topic=orders.created"}, "fairlead-topic-orders-created 0 0"},
 		{"active", []string{"function=invoice.create"}, "false"},
 		{"metrics", []string{"connection=down", "queue=q"}, "Unavailable: connection down: "},

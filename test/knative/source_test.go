@@ -2,6 +2,7 @@ package knative
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,6 +23,12 @@ import (
 
 // source starts "fairlead source" with a trigger on a queue.
 func source(t *testing.T, l *link, queue, sink string, env ...string) *process {
+	t.Helper()
+	return sourceWith(t, l, queue, sink, nil, env...)
+}
+
+// sourceWith is source with flags.
+func sourceWith(t *testing.T, l *link, queue, sink string, flags []string, env ...string) *process {
 	t.Helper()
 	dir := t.TempDir()
 	document := fmt.Sprintf(`
@@ -34,7 +42,7 @@ triggers: {in: {connection: c, queue: %s, concurrency: 8, reply: out/%s.answers,
 		t.Fatal(err)
 	}
 	address := freeAddress(t)
-	p := start(t, dir, append([]string{"K_SINK=" + sink, "LISTEN_ADDRESS=" + address, "FAIRLEAD_CONFIG="}, env...), fairlead(t), "source")
+	p := start(t, dir, append([]string{"K_SINK=" + sink, "LISTEN_ADDRESS=" + address, "FAIRLEAD_CONFIG="}, env...), fairlead(t), append([]string{"source"}, flags...)...)
 	p.ready(t, address)
 	return p
 }
@@ -102,6 +110,67 @@ func TestSourceClasses(t *testing.T) {
 			for _, m := range letters {
 				checkLetter(t, m, server.URL, dead[string(m.Body)])
 			}
+		})
+	}
+}
+
+// The OIDC token is that of the file, also when it is renewed there as Kubernetes
+// does. What comes with one that is not good any more waits, and is no dead letter.
+func TestSourceToken(t *testing.T) {
+	for name, broker := range brokers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var valid atomic.Pointer[string]
+			var refused atomic.Int64
+			var mu sync.Mutex
+			taken := make(map[string][]string) // tokens, by data
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				data, err := io.ReadAll(r.Body)
+				token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+				if err != nil || token != *valid.Load() {
+					refused.Add(1)
+					w.WriteHeader(http.StatusUnauthorized)
+					return
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				taken[string(data)] = append(taken[string(data)], token)
+			}))
+			t.Cleanup(server.Close)
+			dir := t.TempDir()
+			renew := func(version, token string) { // as a volume of Kubernetes does
+				t.Helper()
+				if err := errors.Join(
+					os.Mkdir(filepath.Join(dir, version), 0o700), os.WriteFile(filepath.Join(dir, version, "token"), []byte(token), 0o600),
+					os.Symlink(version, filepath.Join(dir, "..new")), os.Rename(filepath.Join(dir, "..new"), filepath.Join(dir, "..data")),
+				); err != nil {
+					t.Fatal(err)
+				}
+			}
+			valid.Store(new("one"))
+			renew("..1", "one")
+			if err := os.Symlink("..data/token", filepath.Join(dir, "token")); err != nil {
+				t.Fatal(err)
+			}
+			l, in := broker(t), queue()
+			sourceWith(t, l, in, server.URL, []string{"--oidc-token", filepath.Join(dir, "token")})
+			came := func(data, token string) {
+				t.Helper()
+				eventually(t, data+" was taken with token "+token, func() bool {
+					mu.Lock()
+					defer mu.Unlock()
+					return slices.Equal(taken[data], []string{token})
+				})
+			}
+			l.send(t, in, text("a"))
+			came("a", "one")
+			valid.Store(new("two"))
+			l.send(t, in, text("b"))
+			eventually(t, "the old token is refused more often than there are attempts", func() bool { return refused.Load() > 3 })
+			renew("..2", "two")
+			came("b", "two")
+			l.send(t, in, text("c"))
+			came("c", "two")
 		})
 	}
 }

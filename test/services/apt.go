@@ -31,6 +31,9 @@ func missingPackages(want selection) []string {
 		_, err := postgresProgram("initdb")
 		need(err == nil, "postgresql")
 	}
+	if want["pgbouncer"] {
+		need(pgbouncerProgram() != "", "pgbouncer")
+	}
 	if want.jvm() {
 		need(inPath("javac"), "default-jdk-headless")
 		need(inPath("mvn"), "maven")
@@ -67,7 +70,7 @@ func packages(want selection) step {
 	}
 }
 
-// aptInstall may leave RabbitMQ and PostgreSQL running as services of the
+// aptInstall may leave RabbitMQ, PostgreSQL and PgBouncer running as services of the
 // machine, which is Debian's way. Tests do not use those.
 func aptInstall(ctx context.Context, names []string) error {
 	env := []string{"DEBIAN_FRONTEND=noninteractive"}

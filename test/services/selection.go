@@ -3,8 +3,8 @@ package services
 import "os"
 
 // selection says which services are wanted, by name; python and node stand for
-// the clients in Python and JavaScript, and browser for Chromium, which are installed
-// but do not run.
+// the clients in Python and JavaScript, browser for Chromium, and pgbouncer for what
+// it says, which are installed but do not run.
 type selection map[string]bool
 
 // selected returns all services but those that the environment leaves out,
@@ -18,6 +18,7 @@ func selected() selection {
 		"kdc":       "SVC_KDC",
 		"postgres":  "SVC_POSTGRES",
 		"toxiproxy": "SVC_TOXIPROXY",
+		"pgbouncer": "SVC_PGBOUNCER",
 		"python":    "SVC_PYTHON",
 		"node":      "SVC_NODE",
 		"browser":   "SVC_BROWSER",

@@ -1,9 +1,7 @@
 package sink
 
 import (
-	"bytes"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,18 +15,21 @@ import (
 	"time"
 )
 
-// FromEnv returns the sink that the variables of the environment describe which
-// Knative sets for an event source:
+// FromEnv returns the sink that the variables of the environment, and files, describe
+// which Knative sets for an event source:
 //
 //	K_SINK          its URL; sink, if not empty, wins
 //	K_CE_OVERRIDES  {"extensions": {"NAME": "VALUE"}}, set on every event
 //	K_CA_CERTS      certificates in PEM, trusted beside the system's
 //	K_SINK_TIMEOUT  how long one request may take, in seconds; -1 or none: as long as the trigger lets it
+//	/oidc/token     the OIDC token for the sink of K_SINK, if that wants one
+//	/knative-custom-certs  files with more certificates in PEM, of the cluster's trust bundles
 //
-// The error says which is wrong, and [ErrNoSink] that there is no URL.
-func FromEnv(sink string, getenv func(string) string) (*Sink, error) {
-	name := "--sink"
-	if sink == "" {
+// token, if not empty, is the file of an OIDC token for whichever sink it is. The
+// error says what is wrong, and [ErrNoSink] that there is no URL.
+func FromEnv(sink, token string, getenv func(string) string) (*Sink, error) {
+	name, override := "--sink", sink != ""
+	if !override {
 		name, sink = "K_SINK", getenv("K_SINK")
 	}
 	if sink == "" {
@@ -38,14 +39,15 @@ func FromEnv(sink string, getenv func(string) string) (*Sink, error) {
 	if err != nil {
 		err = fmt.Errorf("K_CE_OVERRIDES: %w", err)
 	}
-	authorities, caErr := readAuthorities(getenv("K_CA_CERTS"))
+	authorities, caErr := readAuthorities(getenv("K_CA_CERTS"), trustBundles)
 	timeout, timeoutErr := readTimeout(getenv("K_SINK_TIMEOUT"))
-	if err := errors.Join(checkURL(name, sink), err, caErr, timeoutErr); err != nil {
+	tokenFile, tokenErr := findToken(token, knativeToken, override)
+	if err := errors.Join(checkURL(name, sink), err, caErr, timeoutErr, tokenErr); err != nil {
 		return nil, err
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities}
-	return &Sink{URL: sink, Extensions: extensions, Client: NewClient(transport, timeout)}, nil
+	return &Sink{URL: sink, Extensions: extensions, TokenFile: tokenFile, Client: NewClient(transport, timeout)}, nil
 }
 
 // checkURL does not show the URL: it may hold a password.
@@ -87,22 +89,6 @@ var attributes = []string{"specversion", "id", "source", "type", "subject", "tim
 func extensionName(name string) bool {
 	legal := func(c rune) bool { return c >= 'a' && c <= 'z' || c >= '0' && c <= '9' }
 	return name != "" && strings.IndexFunc(name, func(c rune) bool { return !legal(c) }) < 0 && !slices.Contains(attributes, name)
-}
-
-// readAuthorities returns the system's authorities and those of K_CA_CERTS; nil if
-// it names none.
-func readAuthorities(text string) (*x509.CertPool, error) {
-	if len(bytes.TrimSpace([]byte(text))) == 0 {
-		return nil, nil
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool() // a container may have none
-	}
-	if !pool.AppendCertsFromPEM([]byte(text)) {
-		return nil, errors.New("K_CA_CERTS: found no certificate, expected some in PEM")
-	}
-	return pool, nil
 }
 
 func readTimeout(text string) (time.Duration, error) {

@@ -26,6 +26,7 @@ import (
 type Sink struct {
 	URL        string
 	Extensions map[string]string // set on every event, over what it has
+	TokenFile  string            // holds the bearer token of each request, read each time; empty: there is none
 	Client     *http.Client      // see NewClient
 }
 
@@ -43,8 +44,8 @@ const maxRetryAfter = time.Minute
 // An answer of 2xx is success. 404, 408, 409, 429 and 5xx can be retried, and so
 // can a request without an answer; Retry-After is honoured with 429 and 503, up to
 // a minute. 3xx and other 4xx are terminal. These errors are a [*Refusal]. Where
-// no connection could be made, the event is not to blame: the error wraps
-// [framework.ErrUnavailable]. An answer of 2xx that claims to be an event and is
+// no connection could be made, or 401 refuses our token, or that cannot be read, the
+// event is not to blame: the error wraps [framework.ErrUnavailable]. An answer of 2xx that claims to be an event and is
 // none, or is longer than 8 MiB, is a terminal error.
 func (s *Sink) Post(ctx context.Context, in event.Event) (*event.Event, error) {
 	if len(s.Extensions) > 0 {
@@ -61,6 +62,8 @@ func (s *Sink) Post(ctx context.Context, in event.Event) (*event.Event, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	switch {
+	case s.unauthorized(resp):
+		return nil, unavailable(ctx, errors.New("it refuses the OIDC token (401)"))
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
 		return nil, s.refused(resp, body)
 	case err != nil:
@@ -86,6 +89,9 @@ func (s *Sink) do(ctx context.Context, in event.Event, connected *bool) (*http.R
 	httptrigger.SetEvent(r.Header, in)
 	r.Header.Set("Prefer", "reply")
 	r.Header.Set("User-Agent", "fairlead")
+	if err := s.authorize(r.Header); err != nil {
+		return nil, err
+	}
 	resp, err := s.Client.Do(r)
 	*connected = got.Load()
 	return resp, err
@@ -96,6 +102,11 @@ func (s *Sink) unanswered(ctx context.Context, err error, connected bool) error 
 	if connected {
 		return &Refusal{URL: s.URL, err: err}
 	}
+	return unavailable(ctx, err)
+}
+
+// unavailable is the error of an event that the sink may take later, as it is.
+func unavailable(ctx context.Context, err error) error {
 	err = fmt.Errorf("sink %w: %w", framework.ErrUnavailable, err)
 	if inv := framework.FromContext(ctx); inv != nil {
 		inv.Blame(err)

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
@@ -10,6 +11,8 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -36,7 +39,7 @@ func order() event.Event {
 // fromEnv returns the sink of a server, with more variables of the environment.
 func fromEnv(t *testing.T, server *httptest.Server, env map[string]string) *Sink {
 	t.Helper()
-	s, err := FromEnv(server.URL, func(name string) string { return env[name] })
+	s, err := FromEnv(server.URL, "", func(name string) string { return env[name] })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,6 +232,101 @@ func TestAuthorities(t *testing.T) {
 	}
 }
 
+// A cluster's trust bundles count as K_CA_CERTS does, and without them.
+func TestTrustBundles(t *testing.T) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	folder := t.TempDir()
+	if pool, err := readAuthorities("", folder); pool != nil || err != nil {
+		t.Errorf("nothing: got %v, %v; want none, for the system's", pool, err)
+	}
+	if err := os.Mkdir(filepath.Join(folder, "..2026"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	save(t, filepath.Join(folder, "empty.pem"), "none")
+	save(t, filepath.Join(folder, "ca.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
+	pool, err := readAuthorities("", folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := server.Certificate().Verify(x509.VerifyOptions{Roots: pool}); err != nil {
+		t.Errorf("got %v, want the server's certificate to be trusted", err)
+	}
+	if _, err := readAuthorities("x", folder); err == nil || !strings.Contains(err.Error(), "K_CA_CERTS") {
+		t.Errorf("got %v, want K_CA_CERTS to be refused", err)
+	}
+}
+
+func save(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The token is read for each request, and an event that comes with an old one, or
+// without one, is not to blame.
+func TestToken(t *testing.T) {
+	var wanted string
+	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+wanted {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	file := filepath.Join(t.TempDir(), "token")
+	if _, err := FromEnv(server.URL, file, func(string) string { return "" }); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("a token that is not there: got %v, want an error that names it", err)
+	}
+	save(t, file, "first.token\n")
+	s, err := FromEnv(server.URL, file, func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	post := func(want error) {
+		t.Helper()
+		_, err := s.Post(t.Context(), order())
+		if !errors.Is(err, want) || err != nil && strings.Contains(err.Error(), "first.token") {
+			t.Errorf("got %v, want %v and no token", err, want)
+		}
+	}
+	wanted = "first.token"
+	post(nil)
+	wanted = "two"
+	post(framework.ErrUnavailable)
+	save(t, file, "two")
+	post(nil)
+	for _, text := range []string{"", "two\r\nX: first.token"} {
+		save(t, file, text)
+		post(framework.ErrUnavailable)
+	}
+	s.TokenFile = ""
+	if _, err := s.Post(t.Context(), order()); !framework.IsTerminal(err) {
+		t.Errorf("401 without a token: got %v, want what Knative makes of it", err)
+	}
+}
+
+// Knative's token is for Knative's sink.
+func TestFindToken(t *testing.T) {
+	own, knatives := filepath.Join(t.TempDir(), "own"), filepath.Join(t.TempDir(), "knatives")
+	check := func(named string, override bool, want string) {
+		t.Helper()
+		if got, err := findToken(named, knatives, override); got != want || err != nil {
+			t.Errorf("%q, another sink %v: got %q, %v; want %q", named, override, got, err, want)
+		}
+	}
+	check("", false, "")
+	save(t, own, "a")
+	save(t, knatives, "b")
+	check("", false, knatives)
+	check("", true, "")
+	check(own, false, own)
+	check(own, true, own)
+	save(t, knatives, "\n")
+	if _, err := findToken("", knatives, false); err == nil {
+		t.Error("a token that is none: got no error")
+	}
+}
+
 func TestAttributes(t *testing.T) {
 	long := strings.Repeat("x", 5000)
 	for name, tt := range map[string]struct {
@@ -273,7 +371,7 @@ func TestFromEnv(t *testing.T) {
 		"a timeout of nothing":     {"http://s", map[string]string{"K_SINK_TIMEOUT": "0"}, "K_SINK_TIMEOUT"},
 		"all of them":              {"x", map[string]string{"K_SINK_TIMEOUT": "5s"}, "--sink: expected a URL that begins with http:// or https:// and names a host, and no user\nK_SINK_TIMEOUT"},
 	} {
-		_, err := FromEnv(tt.flag, func(name string) string { return tt.env[name] })
+		_, err := FromEnv(tt.flag, "", func(name string) string { return tt.env[name] })
 		if tt.says == "" && err != nil || tt.says != "" && (err == nil || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "secret")) {
 			t.Errorf("%s: got %v, want %q", name, err, tt.says)
 		}

@@ -120,8 +120,6 @@ func cached(realms *config.Config) (*client.Client, error) {
 	return c, nil
 }
 
-var cacheType = regexp.MustCompile(`^[A-Za-z]+:`)
-
 // cachePath returns the file that the credential cache is.
 func cachePath() (string, error) {
 	cache := os.Getenv("KRB5CCNAME")
@@ -129,7 +127,7 @@ func cachePath() (string, error) {
 		return fmt.Sprintf("/tmp/krb5cc_%d", os.Getuid()), nil
 	}
 	path := strings.TrimPrefix(cache, "FILE:")
-	if kind := cacheType.FindString(path); kind != "" {
+	if kind := regexp.MustCompile(`^[A-Za-z]+:`).FindString(path); kind != "" {
 		return "", fmt.Errorf("credential cache: KRB5CCNAME begins with %s, expected a file, as in FILE:/tmp/krb5cc_0", kind)
 	}
 	return path, nil

@@ -24,16 +24,20 @@ func (id ID) String() string {
 	if text, ok := id.text(); ok {
 		return text
 	}
-	digits := make([]byte, 0, len(idPrefix)+2*len(id))
-	return string(hex.AppendEncode(append(digits, idPrefix...), id[:]))
+	var b [len(idPrefix) + 2*len(id)]byte
+	hex.Encode(b[copy(b[:], idPrefix):], id[:])
+	return string(b[:])
 }
 
 const idPrefix = "ID:"
 
 // text returns the printable ASCII that an application filled up with zeros.
 func (id ID) text() (string, bool) {
+	if id[len(id)-1] != 0 {
+		return "", false
+	}
 	text := bytes.TrimRight(id[:], "\x00")
-	if len(text) == len(id) || len(text) < 2 {
+	if len(text) < 2 {
 		return "", false
 	}
 	for _, c := range text {

@@ -16,20 +16,25 @@ const maxHeaders = 32
 // descriptor say what data begins with. A header that this package does not know
 // ends the chain and belongs to the body.
 func Split(first Layout, data []byte) (headers []Header, body Layout, rest []byte, err error) {
-	next := first
-	for len(headers) < maxHeaders {
+	return AppendHeaders(nil, first, data)
+}
+
+// AppendHeaders is Split that appends to dst.
+func AppendHeaders(dst []Header, first Layout, data []byte) (headers []Header, body Layout, rest []byte, err error) {
+	next, most := first, len(dst)+maxHeaders
+	for len(dst) < most {
 		k, ok := kinds(next.Format)
 		if !ok {
-			return headers, next, data, nil
+			return dst, next, data, nil
 		}
 		h, err := k.cut(next, data)
 		if err != nil {
-			return headers, next, data, err
+			return dst, next, data, err
 		}
-		headers = append(headers, h)
+		dst = append(dst, h)
 		next, data = h.Next, data[len(h.Raw):]
 	}
-	return headers, next, data, fmt.Errorf("more than %d headers", maxHeaders)
+	return dst, next, data, fmt.Errorf("more than %d headers", maxHeaders)
 }
 
 // A kind is a kind of header.

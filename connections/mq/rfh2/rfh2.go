@@ -116,8 +116,8 @@ func alone(text string) string {
 	if name == "" || end <= 0 || text[len(text)-1] != '>' {
 		return ""
 	}
-	closing := text[end : len(text)-1]
-	if closing[:2] != "</" || closing[2:] != name || strings.Index(text, closing) != end {
+	closing := text[end:]
+	if closing[0] != '<' || closing[1] != '/' || closing[2:len(closing)-1] != name || strings.Index(text, closing[1:]) != end+1 {
 		return ""
 	}
 	return name

@@ -36,8 +36,11 @@ type Invoice struct {
 // broker then moves the event to its dead-letter sink without another try.
 func Received(ctx context.Context, in event.Event) (*event.Event, error) {
 	var o Order
-	if err := in.DataAs(&o); err != nil || o.ID == "" {
-		return nil, framework.Terminal(fmt.Errorf("event %s holds no order: %v", in.ID(), err))
+	if err := in.DataAs(&o); err != nil {
+		return nil, framework.Terminal(fmt.Errorf("event %s holds no order: %w", in.ID(), err))
+	}
+	if o.ID == "" {
+		return nil, framework.Terminal(fmt.Errorf("event %s holds an order without an id", in.ID()))
 	}
 	slog.InfoContext(ctx, "received an order", "order", o.ID, "type", in.Type())
 

@@ -15,10 +15,10 @@ func BenchmarkEnqueue(b *testing.B) {
 		return contestant{name, func() float64 {
 			db.exec(b, "truncate "+table)
 			db.settle(b)
-			return perSecond(b, 8, time.Second, do)
+			return perSecond(b, 8, 250*time.Millisecond, do)
 		}}
 	}
-	r := contest(b, 9,
+	r := contest(b, 36,
 		enter("raw", "raw", raw.insertHint),
 		enter("raw-notify", "raw", raw.insertNotify),
 		enter("fairlead", "fairlead.delivery", func(ctx context.Context) error { return publish(ctx, db.Pool, "bench") }),

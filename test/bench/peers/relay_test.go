@@ -17,7 +17,7 @@ const relayed = 20_000
 
 // Messages are sent to a broker and confirmed by it: by a sender that has them in
 // memory, by a loop that takes them from a table, and by the relay. All three use
-// the same sender, with batches of the same size.
+// the same sender, with batches of the same size; the relay has two on their way.
 func BenchmarkRelay(b *testing.B) {
 	session := dialSession(b, services.Artemis(b))
 	db := newDatabase(b)
@@ -160,8 +160,7 @@ func stage(b *testing.B, s *outbox.Store, db *database, n int) {
 // relay sends what is staged for the binding.
 func relay(b *testing.B, s *outbox.Store, p *pipe) {
 	b.Helper()
-	left := relayed
-	all := make(chan struct{})
+	one, all := countdown(relayed)
 	c, err := s.Relay(outbox.Relay{
 		Binding: "bench", Batch: relayBatch, Grace: grace, Log: quiet,
 		Send: func(_ context.Context, batch []outbox.StagedSend) []error {
@@ -170,8 +169,8 @@ func relay(b *testing.B, s *outbox.Store, p *pipe) {
 				bodies[i] = batch[i].Message.Body
 			}
 			p.send(bodies)
-			if left -= len(batch); left == 0 {
-				close(all)
+			for range batch {
+				one()
 			}
 			return make([]error, len(batch))
 		},

@@ -18,9 +18,9 @@ var subdomain = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-
 
 const labelRule = "expected one that Kubernetes takes: at most 63 of a to z, 0 to 9 and -, from a letter to a letter or digit"
 
-// image is the reference of a container image; what is wrong with the rest of one
-// the registry says.
-var image = regexp.MustCompile(`^[a-z0-9][A-Za-z0-9._:/@-]*$`)
+// image is the reference of a container image: a registry and its port, which may be
+// left out, a path, and a tag, a digest, both or neither.
+var image = regexp.MustCompile(`^([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._-]+[a-z0-9]+)*(/[a-z0-9]+([._-]+[a-z0-9]+)*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
 
 // check checks the options.
 func (b *builder) check() error {

@@ -290,3 +290,16 @@ func TestScalersUseKEDAsNames(t *testing.T) {
 		}
 	}
 }
+
+func TestImage(t *testing.T) {
+	for text, want := range map[string]bool{
+		"orders": true, "orders:1": true, "me/orders": true, "registry.example.com/me/orders:1.2-a_B": true, "localhost:5000/me/or__ders": true,
+		"r.example.com/o@sha256:" + strings.Repeat("0", 64): true, "r.example.com/o:1@sha256:" + strings.Repeat("f", 64): true,
+		"": false, "my image": false, "https://r.example.com/o:1": false, "r.example.com/o:": false, "r.example.com/O": false, "/o": false, "o/": false, "r//o": false,
+		"o@sha256:abc": false, "o:1:2": false, "o@latest": false,
+	} {
+		if got := image.MatchString(text); got != want {
+			t.Errorf("%q: got %v, want %v", text, got, want)
+		}
+	}
+}

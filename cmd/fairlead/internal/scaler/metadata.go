@@ -76,9 +76,10 @@ func (s *Service) readTarget(metadata map[string]string) (Target, error) {
 	case "function":
 		return Target{Published: metadata["function"]}, nil
 	}
-	t, ok := s.Triggers[metadata["trigger"]]
+	triggers := s.Gauge.Triggers()
+	t, ok := triggers[metadata["trigger"]]
 	if !ok {
-		names := slices.Sorted(maps.Keys(s.Triggers))
+		names := slices.Sorted(maps.Keys(triggers))
 		return t, wrong("trigger: found %.100q, expected a trigger on a queue or on a topic of the store: %s", metadata["trigger"], either(names, "there is none"))
 	}
 	return t, nil

@@ -20,6 +20,9 @@ type Target struct {
 
 // A Gauge says how much waits.
 type Gauge interface {
+	// Triggers returns what triggers take their messages from, by name.
+	Triggers() map[string]Target
+
 	// Check says, without I/O, what is wrong with a target.
 	Check(Target) error
 
@@ -28,10 +31,7 @@ type Gauge interface {
 }
 
 // A Service answers KEDA.
-type Service struct {
-	Triggers map[string]Target // what triggers take their messages from, by name
-	Gauge    Gauge
-}
+type Service struct{ Gauge Gauge }
 
 // interval is between two looks for a stream.
 const interval = 2 * time.Second
@@ -87,13 +87,13 @@ func (s *Service) isActive(ctx context.Context, request []byte, send func([]byte
 
 // streamIsActive tells how it is, and then each change.
 func (s *Service) streamIsActive(ctx context.Context, request []byte, send func([]byte) error) error {
-	o, err := s.object(request)
-	if err != nil {
-		return err
-	}
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for told, first := false, true; ; first = false {
+		o, err := s.object(request) // each time: the configuration may have changed
+		if err != nil {
+			return err
+		}
 		active, err := s.active(ctx, o)
 		if err != nil {
 			return err

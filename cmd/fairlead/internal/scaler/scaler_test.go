@@ -1,8 +1,11 @@
 package scaler
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,6 +18,7 @@ import (
 	"github.com/fairlead/fairlead/cmd/fairlead/internal/grpc"
 	"github.com/fairlead/fairlead/connections"
 	"github.com/fairlead/fairlead/connections/memory"
+	"github.com/fairlead/fairlead/connections/stomp"
 	"github.com/fairlead/fairlead/framework/config"
 )
 
@@ -33,7 +37,7 @@ func ref(metadata map[string]string) []byte {
 type pairs = map[string]string
 
 func TestMetadata(t *testing.T) {
-	s := &Service{Triggers: map[string]Target{"in": {Connection: "orders", Queue: "IN.1"}}}
+	s := &Service{Gauge: &fakeGauge{triggers: map[string]Target{"in": {Connection: "orders", Queue: "IN.1"}}}}
 	for _, tt := range []struct {
 		metadata pairs
 		want     object
@@ -83,8 +87,12 @@ func TestBrokenRequests(t *testing.T) {
 }
 
 // A fakeGauge has a depth.
-type fakeGauge struct{ depth atomic.Int64 }
+type fakeGauge struct {
+	triggers map[string]Target
+	depth    atomic.Int64
+}
 
+func (g *fakeGauge) Triggers() map[string]Target                { return g.triggers }
 func (g *fakeGauge) Check(Target) error                         { return nil }
 func (g *fakeGauge) Depth(context.Context, Target) (int, error) { return int(g.depth.Load()), nil }
 
@@ -162,17 +170,15 @@ func TestDepths(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broker := &counting{broker: new(memory.Broker)}
 		drivers := map[string]connections.Driver{"memory": broker.driver()}
-		cfg, err := config.Parse([]byte("{version: 1, connections: {c: {type: memory}}, triggers: {t: {connection: c, queue: q, function: f}, s: {topic: t, function: f}}}"), "f", config.Options{Drivers: drivers})
-		if err != nil {
-			t.Fatal(err)
-		}
 		store := &fakeStore{topics: map[string]admin.Topic{"topic:t": {Depth: 7, Delayed: 3}}}
-		d, err := NewDepths(cfg, drivers, store.open)
+		var said bytes.Buffer
+		d, err := NewDepths(parse(t, drivers, "store: {url: 'postgres://s'}, connections: {c: {type: memory}}, triggers: {t: {connection: c, queue: q, function: f}, s: {topic: t, function: f}}"),
+			drivers, store.open, slog.New(slog.NewTextHandler(&said, nil)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer d.Close()
-		targets := Targets(cfg)
+		targets := d.Triggers()
 		depth := func(target Target, want int, code grpc.Code) {
 			t.Helper()
 			if err := d.Check(target); err != nil {
@@ -211,6 +217,19 @@ func TestDepths(t *testing.T) {
 			depth(targets["t"], 0, code)
 		}
 
+		// A queue that the broker has removed is empty, and is seen when it is there again.
+		dials := broker.dials
+		for range 3 {
+			time.Sleep(fresh)
+			broker.fail = fmt.Errorf("depth of q: %w", connections.ErrNoQueue)
+			depth(targets["t"], 0, grpc.OK)
+		}
+		time.Sleep(fresh)
+		depth(targets["t"], 2, grpc.OK)
+		if n := strings.Count(said.String(), "no such queue"); n != 1 || broker.dials != dials+1 {
+			t.Errorf("got %d log lines and %d dials, want one of each: %s", n, broker.dials-dials, &said)
+		}
+
 		depth(targets["s"], 4, grpc.OK)
 		depth(Target{Published: "f"}, 0, grpc.OK) // nobody has published yet
 		store.err = errors.New("down")
@@ -221,25 +240,94 @@ func TestDepths(t *testing.T) {
 		if err := d.Check(Target{Connection: "d", Queue: "q"}); grpc.StatusOf(err).Code != grpc.InvalidArgument {
 			t.Errorf("an unknown connection: got %v, want InvalidArgument", err)
 		}
-		without, err := NewDepths(cfg, drivers, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := without.Check(targets["s"]); grpc.StatusOf(err).Code != grpc.InvalidArgument {
-			t.Errorf("a topic without a store: got %v, want InvalidArgument", err)
-		}
 	})
 }
 
-type fakeStore struct {
-	topics map[string]admin.Topic
-	opened int
-	err    error
+// parse reads a document.
+func parse(t *testing.T, drivers map[string]connections.Driver, document string) *config.Config {
+	t.Helper()
+	cfg, err := config.Parse([]byte("{version: 1, "+document+"}"), "f", config.Options{
+		Drivers: drivers, Secret: func(string) (string, error) { return "", config.ErrNotYet },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
 }
 
-func (s *fakeStore) open(context.Context) (Store, func(), error) {
+// A change of the configuration holds from the next question on, and keeps the
+// connections that it does not touch.
+func TestUse(t *testing.T) {
+	broker := &counting{broker: new(memory.Broker)}
+	drivers := map[string]connections.Driver{"memory": broker.driver(), "stomp": stomp.Driver()}
+	store := new(fakeStore)
+	const (
+		stored  = "store: {url: 'postgres://s'}, "
+		kept    = "c: {type: memory}"
+		trigger = "triggers: {t: {connection: c, queue: %s, function: f}}"
+	)
+	d, err := NewDepths(parse(t, drivers, stored+"connections: {"+kept+"}, "+fmt.Sprintf(trigger, "one")), drivers, store.open, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Service{Gauge: d}
+	answer := func(metadata pairs, want grpc.Code) []byte {
+		t.Helper()
+		var got []byte
+		err := s.isActive(t.Context(), ref(metadata), func(m []byte) error { got = m; return nil })
+		if grpc.StatusOf(err).Code != want {
+			t.Errorf("%v: got %v, want code %d", metadata, err, want)
+		}
+		return got
+	}
+	broker.broker.Put("two", connections.Message{})
+	old := d.now.Load()
+	if got := answer(pairs{"trigger": "t"}, grpc.OK); !bytes.Equal(got, isActiveResponse(false)) {
+		t.Errorf("queue one: got %x, want that nothing waits", got)
+	}
+	answer(pairs{"topic": "t"}, grpc.OK)
+	answer(pairs{"connection": "new", "queue": "two"}, grpc.InvalidArgument)
+
+	use := func(document string) {
+		t.Helper()
+		if err := d.Use(parse(t, drivers, document)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	use(stored + "connections: {" + kept + ", new: {type: memory}, locked: {type: stomp, url: 'stomp://b', user: u, password: '${secret:p}'}}, " + fmt.Sprintf(trigger, "two"))
+	if got := answer(pairs{"trigger": "t"}, grpc.OK); !bytes.Equal(got, isActiveResponse(true)) {
+		t.Errorf("queue two: got %x, want that something waits", got)
+	}
+	answer(pairs{"topic": "t"}, grpc.OK)
+	if broker.dials != 1 || store.opened != 1 {
+		t.Errorf("got %d dials and a store that was opened %d times, want what is the same to be kept", broker.dials, store.opened)
+	}
+	answer(pairs{"connection": "new", "queue": "two"}, grpc.OK)
+	answer(pairs{"connection": "locked", "queue": "two"}, grpc.FailedPrecondition)
+
+	use("connections: {d: {type: memory}}")
+	answer(pairs{"trigger": "t"}, grpc.InvalidArgument)
+	answer(pairs{"topic": "t"}, grpc.InvalidArgument)
+	if _, err := old.links["c"].depth(t.Context(), "two"); grpc.StatusOf(err).Code != grpc.Unavailable { // who had asked for it before
+		t.Errorf("a connection that is gone: got %v, want Unavailable", err)
+	}
+	if _, err := old.store.depth(t.Context(), "topic:t"); grpc.StatusOf(err).Code != grpc.Unavailable || store.stopped != 1 {
+		t.Errorf("a store that is gone: got %v and %d stops, want Unavailable and one", err, store.stopped)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+type fakeStore struct {
+	topics          map[string]admin.Topic
+	opened, stopped int
+	err             error
+}
+
+func (s *fakeStore) open(context.Context, *config.Config) (Store, func(), error) {
 	s.opened++
-	return s, func() {}, nil
+	return s, func() { s.stopped++ }, nil
 }
 
 func (s *fakeStore) Topic(_ context.Context, name string) (admin.Topic, error) {

@@ -30,7 +30,8 @@ public class Broker {
     broker.setDataDirectory(args[0]);
     broker.setPersistent(true);
     broker.setSchedulerSupport(true); // delayed messages
-    broker.setUseJmx(false);
+    broker.setUseJmx(Boolean.getBoolean("jmx"));
+    broker.getManagementContext().setCreateConnector(false); // within this process only
     broker.setUseShutdownHook(true);
     broker.setPlugins(new BrokerPlugin[] {
       new SimpleAuthenticationPlugin(List.of(new AuthenticationUser("app", "apppw", "apps"))),
