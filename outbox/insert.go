@@ -18,7 +18,7 @@ import (
 const (
 	// A function, a trigger or a binding has one subscription, and its id follows
 	// from the names. Most events go this way, to a subscription that the connection
-	// knows (see known.go), and have neither key nor priority nor time to live: so
+	// knows (see seen.go), and have neither key nor priority nor time to live: so
 	// the statement is as plain as can be.
 	//
 	//	$1 queue · $2 event id · $3 data · $4 header
@@ -168,7 +168,7 @@ func (p *publication) run(ctx context.Context, db querier, s *statements, blind 
 		n, err := db.exec(ctx, stmt, args)
 		return n > 0, err
 	}
-	return p.seen(db, s, func(dest ...any) error { return db.queryRow(ctx, stmt, args, dest...) })
+	return p.learn(db, s, func(dest ...any) error { return db.queryRow(ctx, stmt, args, dest...) })
 }
 
 // queue adds the statement to b and lets it report whether it stored p. db is
@@ -185,13 +185,13 @@ func (p *publication) queue(b *pgx.Batch, db querier, s *statements, stored *boo
 		return
 	}
 	q.QueryRow(func(row pgx.Row) (err error) {
-		*stored, err = p.seen(db, s, row.Scan)
+		*stored, err = p.learn(db, s, row.Scan)
 		return err
 	})
 }
 
-// seen reads the answer of insertSeenSQL and reports whether p is stored.
-func (p *publication) seen(db querier, s *statements, scan func(...any) error) (stored bool, err error) {
+// learn reads the answer of insertSeenSQL and reports whether p is stored.
+func (p *publication) learn(db querier, s *statements, scan func(...any) error) (stored bool, err error) {
 	var committed bool
 	var notified *string
 	if err := scan(&committed, &notified); nothing(err) {
@@ -200,14 +200,14 @@ func (p *publication) seen(db querier, s *statements, scan func(...any) error) (
 		return false, err
 	}
 	if committed {
-		db.known().add(s, p.target)
+		db.seen().add(s, p.target)
 	}
 	return true, nil
 }
 
 // blind reports whether p needs not look for its subscription.
 func (p *publication) blind(db querier, s *statements) bool {
-	return p.single() && db.known().holds(s, p.target)
+	return p.single() && db.seen().holds(s, p.target)
 }
 
 // single reports whether p becomes one delivery now, whatever was published before.

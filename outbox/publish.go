@@ -72,7 +72,7 @@ func (p Publisher) publish(ctx context.Context, db querier, target string, data 
 type querier interface {
 	exec(ctx context.Context, sql string, args []any) (rows int64, err error)
 	queryRow(ctx context.Context, sql string, args []any, dest ...any) error
-	known() known
+	seen() seenTargets
 }
 
 type pgxQuerier struct{ pgxDB }
@@ -92,12 +92,12 @@ func (q pgxQuerier) queryRow(ctx context.Context, sql string, args []any, dest .
 	return q.QueryRow(ctx, sql, args...).Scan(dest...)
 }
 
-func (q pgxQuerier) known() known {
+func (q pgxQuerier) seen() seenTargets {
 	db, ok := q.pgxDB.(interface{ Conn() *pgx.Conn })
 	if !ok {
 		return nil
 	}
-	return knownOn(db.Conn())
+	return seenOn(db.Conn())
 }
 
 type sqlTx struct{ *sql.Tx }
@@ -114,7 +114,7 @@ func (tx sqlTx) queryRow(ctx context.Context, sql string, args []any, dest ...an
 	return tx.QueryRowContext(ctx, sql, args...).Scan(dest...)
 }
 
-func (sqlTx) known() known { return nil }
+func (sqlTx) seen() seenTargets { return nil }
 
 // A publication is one event on its way into the tables, checked.
 type publication struct {

@@ -362,6 +362,58 @@ func TestRelaySendsInOrderPerKey(t *testing.T) {
 	})
 }
 
+// While the broker confirms a batch, the next one is on its way, without the keys
+// of the first.
+func TestRelayHasTwoBatchesOnTheirWay(t *testing.T) {
+	t.Parallel()
+	s := start(t, services.Postgres(t))
+	const messages, keys = 120, 40
+	for i := range messages {
+		m := connections.Message{Body: fmt.Append(nil, i), Key: fmt.Sprint(i % keys)}
+		if err := s.StageSend(t.Context(), Send{Binding: "audit", Message: m}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var mu sync.Mutex
+	underWay, running, sent := map[string]bool{}, 0, 0
+	both := make(chan struct{})
+	relay, err := s.Relay(Relay{Binding: "audit", Batch: 10, Grace: 5 * time.Second, Retry: DefaultRetry(), Send: func(_ context.Context, batch []StagedSend) []error {
+		mu.Lock()
+		for _, m := range batch {
+			if underWay[m.Message.Key] {
+				t.Errorf("two messages of key %s are under way", m.Message.Key)
+			}
+			underWay[m.Message.Key] = true
+		}
+		if running++; running == 2 && sent == 0 {
+			close(both)
+		}
+		mu.Unlock()
+		select {
+		case <-both:
+		case <-time.After(30 * time.Second):
+			t.Error("no second batch came within 30 s")
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, m := range batch {
+			delete(underWay, m.Message.Key)
+		}
+		running--
+		sent += len(batch)
+		return make([]error, len(batch))
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	background(t, relay.Run)
+	await(t, "all are sent", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return sent == messages
+	})
+}
+
 // Ids of staged sends follow from the event that is worked on.
 func TestStagedIDs(t *testing.T) {
 	t.Parallel()

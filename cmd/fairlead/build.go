@@ -117,6 +117,8 @@ func (a *app) build(ctx context.Context, file string, progress io.Writer) error 
 	// commit it is of.
 	cmd := exec.CommandContext(ctx, "go", slices.Concat([]string{"build", "-ldflags=-s -w", "-buildvcs=false", "-o", a.program()}, mqFlags(file), []string{target})...)
 	cmd.Dir = a.moduleDir
+	// The compiler and the linker are a tenth faster for a third more memory.
+	cmd.Env = append([]string{"GOGC=300"}, cmd.Environ()...) // what is set already wins
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	done := showProgress(progress, "building "+a.importPath)

@@ -109,7 +109,8 @@ func newMD() *ibmmq.MQMD {
 func (o *ibmObject) get(md *mqi.MD, options getOptions, buf []byte) (int, error) {
 	toIBM(o.md, md)
 	o.gmo.Version, o.gmo.Options, o.gmo.MatchOptions = ibmmq.MQGMO_VERSION_2, options.options, ibmmq.MQMO_NONE
-	o.gmo.WaitInterval, o.gmo.ResolvedQName = int32(options.wait/time.Millisecond), "" // an answer, which mq-golang would copy for nothing
+	o.gmo.WaitInterval = int32(options.wait / time.Millisecond)
+	o.gmo.ResolvedQName = "" // the last answer, which mq-golang would copy to C for nothing
 	n, err := o.o.Get(o.md, o.gmo, buf)
 	fromIBM(md, o.md)
 	return n, answered("MQGET", err)
@@ -118,6 +119,7 @@ func (o *ibmObject) get(md *mqi.MD, options getOptions, buf []byte) (int, error)
 func (o *ibmObject) put(md *mqi.MD, options putOptions, data []byte) error {
 	toIBM(o.md, md)
 	o.pmo.Options, o.pmo.Context = options.options, nil
+	o.pmo.ResolvedQName, o.pmo.ResolvedQMgrName = "", "" // likewise
 	if from, ok := options.context.(*ibmObject); ok {
 		o.pmo.Context = &from.o
 	}

@@ -125,7 +125,8 @@ func (h *host) serve(cfg *config.Config, run func(*config.Config) error) error {
 	h.watch(run)
 	entrance := newEntrance(l, server)
 	go func() { failed <- h.serveHTTP(server, cfg, entrance) }() // not before: a program that replaces another refuses no request
-	if err := admin.tell(); err != nil { // writing a file takes longer than a first request does
+	// Not before either: writing a file takes longer than a first request does.
+	if err := admin.tell(); err != nil {
 		return errors.Join(err, h.shutDown(server))
 	}
 	go h.reportReady()

@@ -47,6 +47,9 @@ func askQueue[T, V any](ctx context.Context, h *host, connection, queue, what st
 	if _, wrong := errors.AsType[*connections.SettingError](err); wrong {
 		return none, fmt.Errorf("%w: %w", admin.ErrBadRequest, err)
 	}
+	if errors.Is(err, connections.ErrNoQueue) {
+		return none, fmt.Errorf("%w: %w", admin.ErrNotFound, err)
+	}
 	return v, err
 }
 

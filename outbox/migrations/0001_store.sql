@@ -28,7 +28,7 @@ create table {schema}.newcomer (
 
 -- Functions and the like whose subscription was deleted, and who may get events
 -- all the same: from transactions that were open by then, or that still trusted in
--- what they had seen (see known.go).
+-- what they had seen (see seen.go).
 create table {schema}.leaver (
 	queue bigint not null,
 	kind  text not null,

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"net/http"
@@ -72,6 +73,36 @@ functions:
 			}
 		}
 	})
+}
+
+// TestDeployWithoutLogin names a registry that wants to know who pushes: nothing is
+// left in the cluster or in the folder.
+func TestDeployWithoutLogin(t *testing.T) {
+	c := control(t)
+	namespace := c.namespace(t, "deploy-without-login")
+	locked := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
+		w.WriteHeader(http.StatusUnauthorized)
+	}))
+	t.Cleanup(locked.Close)
+	at := strings.Replace(strings.TrimPrefix(locked.URL, "http://"), "127.0.0.1", "localhost", 1)
+	dir := function(t, "http", "stranger")
+	cmd := exec.CommandContext(t.Context(), c.program("fairlead"), "deploy", "-f", filepath.Join(dir, "fairlead.yaml"), "-n", namespace, "--registry", at+"/test")
+	cmd.Env = append(os.Environ(), append(deployEnv(t, c), "DOCKER_CONFIG="+t.TempDir())...)
+	before, err := os.ReadFile(filepath.Join(dir, "func.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.CombinedOutput()
+	if want := "fairlead: the registry " + at + " refused the image: log in with \"docker login " + at + "\""; err == nil || !strings.Contains(string(out), want) {
+		t.Errorf("got %v and\n%s\nwant %s", err, out, want)
+	}
+	if after, err := os.ReadFile(filepath.Join(dir, "func.yaml")); err != nil || string(after) != string(before) {
+		t.Errorf("func.yaml: %v, got\n%s\nwant what it was", err, after)
+	}
+	if _, err := c.client.get(named("serving.knative.dev/v1", "Service", namespace, "stranger")); !errors.Is(err, errNotFound) {
+		t.Errorf("the Service: got %v, want none", err)
+	}
 }
 
 // function copies a template to a folder, under another name.

@@ -10,20 +10,20 @@ import (
 	"github.com/fairlead/fairlead/test/services"
 )
 
-// scaler starts "fairlead scaler" with a document in a folder, and returns what asks
-// it with KEDA's own client.
-func scaler(t *testing.T, dir, document string) func(method string, metadata ...string) string {
+// scaler starts "fairlead scaler" with a document in a folder, and returns it and what
+// asks it with KEDA's own client.
+func scaler(t *testing.T, dir, document string) (p *process, ask func(method string, metadata ...string) string) {
 	t.Helper()
 	address := freeAddress(t)
 	configure(t, dir, document)
-	start(t, dir, []string{"FAIRLEAD_CONFIG="}, fairlead(t), "scaler", "--listen", address)
+	p = start(t, dir, []string{"FAIRLEAD_CONFIG="}, fairlead(t), "scaler", "--listen", address)
 	keda := peer(t, "keda")
-	ask := func(method string, metadata ...string) string {
+	ask = func(method string, metadata ...string) string {
 		t.Helper()
 		return strings.TrimSpace(run(t, dir, nil, keda, append([]string{address, method}, metadata...)...))
 	}
 	eventually(t, "the scaler serves", func() bool { return ask("health") == "SERVING" })
-	return ask
+	return p, ask
 }
 
 func configure(t *testing.T, dir, document string) {
@@ -38,7 +38,7 @@ func configure(t *testing.T, dir, document string) {
 func TestScalerFollows(t *testing.T) {
 	broker, in, dir := services.Artemis(t), queue(), t.TempDir()
 	const document = "version: 1\nconnections:\n  %s: {type: amqp, url: \"amqp://%s\", user: admin, password: adminpw, sasl: {mechanisms: [PLAIN]}}\n"
-	ask := scaler(t, dir, fmt.Sprintf(document, "c", broker.AMQP))
+	p, ask := scaler(t, dir, fmt.Sprintf(document, "c", broker.AMQP))
 	active := func(connection, want string) {
 		t.Helper()
 		eventually(t, connection+" answers "+want, func() bool {
@@ -55,9 +55,16 @@ func TestScalerFollows(t *testing.T) {
 	active("c", "true")
 
 	configure(t, dir, "version: 2")
+	said := func(words string) int { return strings.Count(p.said.String(), words) }
+	eventually(t, "the change is refused", func() bool { return said("the new configuration is refused") > 0 })
 	active("c", "true")
 	configure(t, dir, fmt.Sprintf(document, "d", broker.AMQP))
 	active("d", "true")
+	for _, words := range []string{"the new configuration is refused", "connections.c removed, connections.d added", "the broker has no such queue"} {
+		if n := said(words); n != 1 {
+			t.Errorf("the log says %q %d times, want once", words, n)
+		}
+	}
 	active("c", "InvalidArgument: ")
 	l.take(t, in, 1)
 	active("d", "false")
@@ -66,7 +73,7 @@ func TestScalerFollows(t *testing.T) {
 func TestScaler(t *testing.T) {
 	broker, url, in := services.Artemis(t), services.Postgres(t), queue()
 	l := amqpLink(t, broker)
-	ask := scaler(t, t.TempDir(), fmt.Sprintf(`
+	_, ask := scaler(t, t.TempDir(), fmt.Sprintf(`
 version: 1
 store: {url: %q}
 connections:

@@ -6,7 +6,7 @@
 // Environment: FAIRLEAD_TEST_PORTS (first port of the block, 17000),
 // FAIRLEAD_TEST_CACHE and FAIRLEAD_TEST_RUN (folders), and SVC_ARTEMIS,
 // SVC_CLASSIC, SVC_RABBIT, SVC_BROKERJ, SVC_KDC, SVC_POSTGRES, SVC_TOXIPROXY,
-// SVC_PYTHON, SVC_NODE, SVC_BROWSER, of which 0 leaves one out.
+// SVC_PGBOUNCER, SVC_PYTHON, SVC_NODE, SVC_BROWSER, of which 0 leaves one out.
 package main
 
 import (

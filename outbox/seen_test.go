@@ -13,7 +13,7 @@ import (
 
 // A subscription that a transaction has made itself may be rolled back: what
 // comes later on the same connection must not rely on it.
-func TestKnownSubscriptionsAreCommitted(t *testing.T) {
+func TestSeenSubscriptionsAreCommitted(t *testing.T) {
 	t.Parallel()
 	undone := errors.New("undone")
 	publish := func(t *testing.T, tx pgx.Tx) {
@@ -67,14 +67,14 @@ func TestKnownSubscriptionsAreCommitted(t *testing.T) {
 				t.Errorf("got %d events of a subscription that is there, want 3", n)
 			}
 			f := target{kindFunction, "f"}
-			if knownOn(conn.Conn()).holds(statementsOf(""), f) {
-				t.Error("known from the transaction that made it")
+			if seenOn(conn.Conn()).holds(statementsOf(""), f) {
+				t.Error("trusted from the transaction that made it")
 			}
 			if err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error { publish(t, tx); return undone }); !errors.Is(err, undone) {
 				t.Fatal(err)
 			}
-			if !knownOn(conn.Conn()).holds(statementsOf(""), f) {
-				t.Error("not known from the next transaction, although the subscription is committed")
+			if !seenOn(conn.Conn()).holds(statementsOf(""), f) {
+				t.Error("not trusted from the next transaction, although the subscription is committed")
 			}
 		})
 	}
