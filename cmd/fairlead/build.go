@@ -58,7 +58,7 @@ func findApp(dir string) (*app, error) {
 }
 
 func noApp(dir string, why error) error {
-	return usagef("%s is no folder of functions, which is a Go package with func New() *host.Host: %w", dir, why)
+	return usagef("%s is no folder of functions, which is a Go package with func New() *host.Host: %w; \"fairlead create NAME\" makes one", dir, why)
 }
 
 // findModule returns the path and the folder of the module that dir is in.
@@ -72,7 +72,7 @@ func findModule(dir string) (module, moduleDir string, err error) {
 		case !errors.Is(err, fs.ErrNotExist):
 			return "", "", err
 		case moduleDir == filepath.Dir(moduleDir):
-			return "", "", errors.New("there is no go.mod in it or above; \"go mod init NAME\" makes one")
+			return "", "", errors.New("there is no go.mod in it or above")
 		}
 	}
 }

@@ -128,6 +128,12 @@ func (s *session) change() {
 func (s *session) build(ctx context.Context) error {
 	s.toolchain.Lock()
 	defer s.toolchain.Unlock()
+	if !isTerminal(s.voice.out) { // a terminal shows how it goes on
+		slow := time.AfterFunc(3*time.Second, func() {
+			s.voice.say("building "+s.app.importPath+", which takes a minute or two the first time\n", "building", "package", s.app.importPath)
+		})
+		defer slow.Stop()
+	}
 	return s.app.build(ctx, s.file, s.voice.out)
 }
 
