@@ -22,7 +22,7 @@ func decode[In any](ctx context.Context, in event.Event) (In, error) {
 	case *event.Event:
 		*p = in
 	case *[]byte:
-		*p = in.Data()
+		*p = bytes.Clone(in.Data()) // a function may change it, and be called again with the data as it came
 	case *string:
 		*p = string(in.Data())
 	default:

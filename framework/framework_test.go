@@ -112,6 +112,20 @@ func TestDecodingRawForms(t *testing.T) {
 	}))
 }
 
+func TestBytesAreTheFunctionsOwn(t *testing.T) {
+	in := ev("", "abc")
+	scribble := framework.Sink(func(_ context.Context, data []byte) error {
+		clear(data)
+		return nil
+	})
+	if _, err := scribble(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(in.Data()); got != "abc" {
+		t.Errorf("a retry would get %q, want abc", got)
+	}
+}
+
 func TestLargeNumbersStayIntactInAny(t *testing.T) {
 	h := framework.Sink(func(_ context.Context, m map[string]any) error {
 		if got := fmt.Sprint(m["n"]); got != "12345678901234567890" {

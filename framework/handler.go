@@ -24,13 +24,13 @@ type Functions map[string]Handler
 
 // Sink adapts a function that answers nothing.
 //
-// In may be event.Event (the event as it came), []byte, string, or any type
-// that the event's data is decoded into: XML for the media types */xml and
-// *+xml; JSON for */json and *+json, and where no media type is given, or only
-// text/plain or application/octet-stream. Any other media type, and data that
-// does not decode, is a [Terminal] error. A trigger's format overrides the
-// media type. Numbers decoded into an any become json.Number, so that large
-// integers stay intact.
+// In may be event.Event (the event as it came, whose data must not be changed in
+// place), []byte (a copy of the data), string, or any type that the event's data
+// is decoded into: XML for the media types */xml and *+xml; JSON for */json and
+// *+json, and where no media type is given, or only text/plain or
+// application/octet-stream. Any other media type, and data that does not decode,
+// is a [Terminal] error. A trigger's format overrides the media type. Numbers
+// decoded into an any become json.Number, so that large integers stay intact.
 //
 //go:noinline
 func Sink[In any](f func(context.Context, In) error) Handler {
