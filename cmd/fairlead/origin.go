@@ -109,5 +109,9 @@ const modulePath = "github.com/fairlead/fairlead"
 // isCheckout reports whether Fairlead's own go.mod is in dir.
 func isCheckout(dir string) bool {
 	data, err := fs.ReadFile(os.DirFS(dir), "go.mod")
-	return err == nil && strings.HasPrefix(string(data), "module "+modulePath+"\n")
+	if err != nil {
+		return false
+	}
+	module, err := modulePathIn(string(data))
+	return err == nil && module == modulePath
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -32,14 +33,15 @@ func TestDeploy(t *testing.T) {
 		t.Fatal(err)
 	}
 	rewrite(t, filepath.Join(dir, "func.yaml"), "name: http", "name: hello")
-	stop := make(chan struct{})
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
 	marked := make(chan error, 1)
-	go func() { marked <- c.markPods(namespace, stop) }()
+	go func() { marked <- c.markPods(ctx, namespace) }()
 	cmd := exec.CommandContext(t.Context(), c.program("fairlead"), "deploy", "-f", filepath.Join(dir, "fairlead.yaml"), "-n", namespace, "--registry", at+"/test",
 		"--", "--deployer=raw")
 	cmd.Env = append(os.Environ(), deployEnv(t, c)...)
 	out, err := cmd.CombinedOutput()
-	close(stop)
+	stop()
 	if err := <-marked; err != nil {
 		t.Error(err)
 	}
@@ -148,29 +150,36 @@ func answer(t *testing.T, url string) string {
 }
 
 // markPods says of every pod in a namespace that it is ready, as a node would,
-// until stop is closed.
-func (c *cluster) markPods(namespace string, stop <-chan struct{}) error {
+// until ctx ends.
+func (c *cluster) markPods(ctx context.Context, namespace string) error {
+	return c.standIn(ctx, "/api/v1/namespaces/"+namespace+"/pods", func(pod object) error {
+		if pod.text("status", "phase") == "Running" {
+			return nil
+		}
+		ready := []any{map[string]any{"type": "Ready", "status": "True"}, map[string]any{"type": "ContainersReady", "status": "True"}}
+		return c.patchStatus(named("v1", "Pod", namespace, pod.text("metadata", "name")), map[string]any{"phase": "Running", "conditions": ready})
+	})
+}
+
+// standIn does to every object in a list of the API server what those would do who
+// are not here, until ctx ends.
+func (c *cluster) standIn(ctx context.Context, list string, act func(object) error) error {
 	for {
 		select {
-		case <-stop:
+		case <-ctx.Done():
 			return nil
 		case <-time.After(tick):
 		}
-		text, err := c.client.do(http.MethodGet, "/api/v1/namespaces/"+namespace+"/pods", "", nil)
+		text, err := c.client.do(http.MethodGet, list, "", nil)
 		if err != nil {
 			return err
 		}
-		var pods struct{ Items []object }
-		if err := json.Unmarshal(text, &pods); err != nil {
+		var found struct{ Items []object }
+		if err := json.Unmarshal(text, &found); err != nil {
 			return err
 		}
-		for _, pod := range pods.Items {
-			if pod.text("status", "phase") == "Running" {
-				continue
-			}
-			path := "/api/v1/namespaces/" + namespace + "/pods/" + pod.text("metadata", "name") + "/status"
-			status := `{"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}, {"type": "ContainersReady", "status": "True"}]}}`
-			if _, err := c.client.do(http.MethodPatch, path, "application/merge-patch+json", []byte(status)); err != nil {
+		for _, o := range found.Items {
+			if err := act(o); err != nil {
 				return err
 			}
 		}

@@ -183,20 +183,21 @@ func onRabbitMQ(t *testing.T) backlog {
 
 func onArtemis(t *testing.T) backlog {
 	i, console, name := services.ArtemisConsole(t)
-	b := backlog{document: overBroker, flags: []string{"--scaler", "broker=artemis-queue,managementEndpoint=" + console + ",brokerName=" + name}, secret: map[string]string{
-		"STOMP_URL": "stomp://" + i.STOMP, "STOMP_USER": i.User, "STOMP_PASSWORD": i.Password,
-	}}
-	b.add, b.remove = overSTOMP(i.STOMP, i.User, i.Password, "/", "q.orders")
-	b.open(t)
-	return b
+	return overConsole(t, i, "artemis-queue", console, name, "q.orders")
 }
 
 func onClassic(t *testing.T) backlog {
 	i, jolokia, name := services.ClassicJolokia(t)
-	b := backlog{document: overBroker, flags: []string{"--scaler", "broker=activemq,managementEndpoint=" + jolokia + ",brokerName=" + name}, secret: map[string]string{
+	return overConsole(t, i, "activemq", jolokia, name, "/queue/q.orders")
+}
+
+// overConsole is a queue of an ActiveMQ whose management port KEDA asks by scaler;
+// name is the broker's there.
+func overConsole(t *testing.T, i *services.Instance, scaler, address, name, queue string) backlog {
+	b := backlog{document: overBroker, flags: []string{"--scaler", "broker=" + scaler + ",managementEndpoint=" + address + ",brokerName=" + name}, secret: map[string]string{
 		"STOMP_URL": "stomp://" + i.STOMP, "STOMP_USER": i.User, "STOMP_PASSWORD": i.Password,
 	}}
-	b.add, b.remove = overSTOMP(i.STOMP, i.User, i.Password, "/", "/queue/q.orders")
+	b.add, b.remove = overSTOMP(i.STOMP, i.User, i.Password, "/", queue)
 	b.open(t)
 	return b
 }

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/registry"
 )
@@ -225,29 +224,12 @@ func variable(container object, name string) object {
 // makes the Route that it would have, until ctx ends. It stands in for Knative
 // Serving's controllers: no Revision is made, and nothing runs.
 func (c *cluster) standInForServing(ctx context.Context, namespace string) error {
-	for {
-		select {
-		case <-ctx.Done():
+	return c.standIn(ctx, "/apis/serving.knative.dev/v1/namespaces/"+namespace+"/services", func(s object) error {
+		if s.at("metadata", "generation") == s.at("status", "observedGeneration") {
 			return nil
-		case <-time.After(tick):
 		}
-		text, err := c.client.do(http.MethodGet, "/apis/serving.knative.dev/v1/namespaces/"+namespace+"/services", "", nil)
-		if err != nil {
-			return err
-		}
-		var services struct{ Items []object }
-		if err := json.Unmarshal(text, &services); err != nil {
-			return err
-		}
-		for _, s := range services.Items {
-			if s.at("metadata", "generation") == s.at("status", "observedGeneration") {
-				continue
-			}
-			if err := c.markService(namespace, s); err != nil {
-				return err
-			}
-		}
-	}
+		return c.markService(namespace, s)
+	})
 }
 
 // markService says that a Knative Service is ready as it is now.

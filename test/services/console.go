@@ -27,19 +27,25 @@ func ArtemisConsole(t testing.TB) (i *Instance, address, broker string) {
 		}
 		return showQueues(filepath.Join(at.Dir, "etc", "broker.xml"))
 	}
-	run := s.command
-	s.command = func(at site) (*exec.Cmd, error) {
-		cmd, err := run(at)
-		if err == nil {
-			// Users of the realm log in; the SCRAM of the other realm is none of the console's.
-			cmd.Env = append(cmd.Environ(), "JDK_JAVA_OPTIONS=-Dhawtio.realm=with-guest -Dhawtio.roles=apps"+
-				" -Dhawtio.rolePrincipalClasses=org.apache.activemq.artemis.spi.core.security.jaas.RolePrincipal")
-		}
-		return cmd, err
-	}
+	// Users of the realm log in; the SCRAM of the other realm is none of the console's.
+	s.command = withJavaOptions(s.command, func(site) string {
+		return "-Dhawtio.realm=with-guest -Dhawtio.roles=apps" +
+			" -Dhawtio.rolePrincipalClasses=org.apache.activemq.artemis.spi.core.security.jaas.RolePrincipal"
+	})
 	s.ready = "AMQ241004" // the console is available
 	i = private(t, s)
 	return i, net.JoinHostPort("127.0.0.1", i.site.port("console")), "fairlead"
+}
+
+// withJavaOptions lets a broker's Java virtual machine have more options.
+func withJavaOptions(command func(site) (*exec.Cmd, error), options func(site) string) func(site) (*exec.Cmd, error) {
+	return func(at site) (*exec.Cmd, error) {
+		cmd, err := command(at)
+		if err == nil {
+			cmd.Env = append(cmd.Environ(), "JDK_JAVA_OPTIONS="+options(at))
+		}
+		return cmd, err
+	}
 }
 
 // showQueues makes a broker tell about its queues by JMX, which costs the shared

@@ -3,7 +3,6 @@ package services
 import (
 	"fmt"
 	"net"
-	"os/exec"
 	"path/filepath"
 	"testing"
 )
@@ -17,15 +16,10 @@ func ClassicJolokia(t testing.TB) (i *Instance, address, broker string) {
 	t.Helper()
 	s := classic()
 	s.ports["jolokia"] = 0
-	run := s.command
-	s.command = func(at site) (*exec.Cmd, error) {
-		cmd, err := run(at)
-		if err == nil {
-			cmd.Env = append(cmd.Environ(), fmt.Sprintf("JDK_JAVA_OPTIONS=-Djmx=true -javaagent:%s=host=127.0.0.1,port=%s,agentContext=/api/jolokia,discoveryEnabled=false,user=%s,password=%s",
-				filepath.Join(at.Dist, "jolokia", "jolokia-agent-jvm-javaagent.jar"), at.port("jolokia"), appUser, appPassword))
-		}
-		return cmd, err
-	}
+	s.command = withJavaOptions(s.command, func(at site) string {
+		return fmt.Sprintf("-Djmx=true -javaagent:%s=host=127.0.0.1,port=%s,agentContext=/api/jolokia,discoveryEnabled=false,user=%s,password=%s",
+			filepath.Join(at.Dist, "jolokia", "jolokia-agent-jvm-javaagent.jar"), at.port("jolokia"), appUser, appPassword)
+	})
 	i = private(t, s)
 	return i, net.JoinHostPort("127.0.0.1", i.site.port("jolokia")), "fairlead"
 }

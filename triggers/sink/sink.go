@@ -45,8 +45,9 @@ const maxRetryAfter = time.Minute
 // can a request without an answer; Retry-After is honoured with 429 and 503, up to
 // a minute. 3xx and other 4xx are terminal. These errors are a [*Refusal]. Where
 // no connection could be made, or 401 refuses our token, or that cannot be read, the
-// event is not to blame: the error wraps [framework.ErrUnavailable]. An answer of 2xx that claims to be an event and is
-// none, or is longer than 8 MiB, is a terminal error.
+// event is not to blame: the error wraps [framework.ErrUnavailable]. An answer of 2xx
+// that claims to be an event and is none, or is longer than 8 MiB, is a terminal
+// error.
 func (s *Sink) Post(ctx context.Context, in event.Event) (*event.Event, error) {
 	if len(s.Extensions) > 0 {
 		in = in.Clone()
