@@ -38,7 +38,13 @@ func parseAddress(words string) (address, error) {
 }
 
 // uri returns the address as JMS writes it.
-func (a address) uri() string { return uriScheme + a.manager + "/" + a.queue }
+func (a address) uri() string {
+	uri := uriScheme + a.manager + "/" + a.queue
+	if a.plain {
+		uri += "?targetClient=1"
+	}
+	return uri
+}
 
 // targetAddress returns where a target leads.
 func targetAddress(t *Target) (address, error) {

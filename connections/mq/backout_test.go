@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairlead/fairlead/connections"
 	"github.com/fairlead/fairlead/connections/mq/mqi"
@@ -86,6 +87,7 @@ func TestDeadLetterQueue(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			onBoth(t, config(), func(t *testing.T, b bench) {
 				queue := queueName()
+				b = b.as("consumer")
 				_, d := poison(t, b, queue, test.backout)
 				if test.backout != "" {
 					b.Define(test.backout, engine.Attributes{MaxDepth: -1})
@@ -112,13 +114,20 @@ func checkDeadLetter(t *testing.T, b bench, d connections.Delivery, queue string
 		t.Fatal(err)
 	}
 	dlh, ok := rfh2.DecodeDeadLetter(headers[0])
+	if !ok {
+		t.Fatalf("got header %s, want an MQDLH", headers[0].Format)
+	}
 	want := rfh2.DeadLetterHeader{
 		Reason: reason, Queue: queue, QueueManager: "QM1",
 		Next:        rfh2.Layout{Format: was.MD.Format, Encoding: was.MD.Encoding, CCSID: was.MD.CodedCharSetID},
-		PutApplType: was.MD.PutApplType, PutApplName: was.MD.PutApplName, PutDate: was.MD.PutDate, PutTime: was.MD.PutTime,
+		PutApplType: mqi.MQAT_UNIX, PutApplName: "consumer", PutDate: dlh.PutDate, PutTime: dlh.PutTime,
 	}
-	if !ok || *dlh != want {
+	if *dlh != want {
 		t.Errorf("got %+v, want %+v", dlh, want)
+	}
+	buried := (&mqi.MD{PutDate: dlh.PutDate, PutTime: dlh.PutTime}).PutAt()
+	if age := time.Since(buried); buried.Before(was.MD.PutAt()) || age < 0 || age > time.Hour {
+		t.Errorf("got time %v, want when it was put on the dead-letter queue", buried)
 	}
 	if len(headers) != 2 || next != was.next || !bytes.Equal(is.Data[172:], was.Data) {
 		t.Errorf("got %d headers and %q behind the first, want the message as it was: %q", len(headers), is.Data[172:], was.Data)
@@ -128,12 +137,61 @@ func checkDeadLetter(t *testing.T, b bench, d connections.Delivery, queue string
 	}
 }
 
+// as is b for another application.
+func (b bench) as(application string) bench {
+	c := *b.settings
+	c.ApplName = application
+	b.settings = &c
+	return b
+}
+
+// TestDeadLetterQueueItself rejects a message of the dead-letter queue, and one of
+// a queue that is its own backout queue: neither may come again and again.
+func TestDeadLetterQueueItself(t *testing.T) {
+	onBoth(t, config(), func(t *testing.T, b bench) {
+		b = b.as("consumer")
+		send(t, b.sender(t, target(deadLetters)), "dead")
+		if err := receive(t, b.receiver(t, source(deadLetters))).Settle(t.Context(), framework.Reject); err == nil {
+			t.Error("a message of the dead-letter queue: got no error, though there is no queue for it")
+		}
+		accept(t, b.receiver(t, source(deadLetters)), "dead")
+		queue := queueName()
+		b.Define(queue, engine.Attributes{BackoutQueue: queue})
+		send(t, b.sender(t, target(queue)), "a")
+		d := receive(t, b.receiver(t, source(queue)))
+		if err := d.Settle(t.Context(), framework.Reject); err != nil {
+			t.Fatal(err)
+		}
+		checkDeadLetter(t, b, d, queue, mqi.MQFB_APPL_FIRST)
+	})
+}
+
+// TestAlias has a queue with an alias, whose attributes count; if they may not be
+// inquired, there are none.
+func TestAlias(t *testing.T) {
+	onBoth(t, config(), func(t *testing.T, b bench) {
+		for _, secret := range []bool{false, true} {
+			queue := queueName()
+			b.Define(queue, engine.Attributes{BackoutThreshold: 2, BackoutQueue: queue + ".BACK", NoInquire: secret})
+			b.Define(queue+".ALIAS", engine.Attributes{Base: queue})
+			send(t, b.sender(t, target(queue+".ALIAS")), "a")
+			r := b.receiver(t, source(queue+".ALIAS"))
+			limit, name := r.Backout()
+			if known := limit == 2 && name == queue+".BACK"; known == secret || secret && limit != 0 {
+				t.Errorf("may not inquire: %v; got backout threshold %d and queue %q", secret, limit, name)
+			}
+			accept(t, r, "a")
+			wantDepth(t, b, queue, 0)
+		}
+	})
+}
+
 // TestTerminal rejects a message at its first delivery.
 func TestTerminal(t *testing.T) {
 	onBoth(t, config(), func(t *testing.T, b bench) {
 		queue := queueName()
-		send(t, b.sender(t, target(queue)), "a")
-		d := receive(t, b.receiver(t, source(queue)))
+		send(t, b.as("producer").sender(t, target(queue)), "a")
+		d := receive(t, b.as("consumer").receiver(t, source(queue)))
 		if err := d.Settle(t.Context(), framework.Reject); err != nil {
 			t.Fatal(err)
 		}
@@ -175,6 +233,20 @@ func TestNoDeadLetterQueue(t *testing.T) {
 		if d := receive(t, r); d.Count != 3 || string(d.Body) != "poison" {
 			t.Errorf("got %q, Count %d; want it again, given back three times", d.Body, d.Count)
 		}
+	})
+}
+
+// TestNothingToInquire has a queue manager that does not know the attributes.
+func TestNothingToInquire(t *testing.T) {
+	onBoth(t, config(), func(t *testing.T, b bench) {
+		queue := queueName()
+		send(t, b.sender(t, target(queue)), "a")
+		b.Inject(engine.Fault{Verb: "MQINQ", Reason: mqi.MQRC_SELECTOR_ERROR})
+		r := b.receiver(t, source(queue))
+		if limit, name := r.Backout(); limit != 0 || name != "" || b.Faults() != 0 {
+			t.Errorf("got threshold %d and queue %q, want none", limit, name)
+		}
+		accept(t, r, "a")
 	})
 }
 

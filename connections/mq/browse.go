@@ -40,11 +40,11 @@ func browse(o object, skip, limit int) ([]connections.Message, error) {
 	for len(found) < limit {
 		var md mqi.MD
 		n, err := o.get(&md, getOptions{options: options | next}, buf)
-		switch reasonOf(err) {
-		case mqi.MQRC_TRUNCATED_MSG_FAILED:
+		switch reason := reasonOf(err); {
+		case reason == mqi.MQRC_TRUNCATED_MSG_FAILED && n > len(buf):
 			buf = make([]byte, n)
 			continue
-		case mqi.MQRC_NO_MSG_AVAILABLE:
+		case reason == mqi.MQRC_NO_MSG_AVAILABLE:
 			return found, nil
 		}
 		if err := done(err); err != nil {

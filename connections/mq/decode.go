@@ -77,6 +77,9 @@ func (n *Message) read(m *connections.Message) error {
 			return err
 		}
 	}
+	if n.Folders == nil && md.ReplyToQ != "" { // whoever sends no MQRFH2 expects none, as JMS clients see it, too
+		m.ReplyTo = address{md.ReplyToQ, md.ReplyToQMgr, true}.uri()
+	}
 	null, err := n.readFolders(m)
 	if err != nil {
 		return err
@@ -190,7 +193,9 @@ func readNumber(m *connections.Message, name string, n int64) {
 	case name == "Seq":
 		m.Header[headerOrder] = int32(n)
 	case name == "Pri":
-		*m.Priority = int(n)
+		if n >= 0 && n <= maxPriority {
+			*m.Priority = int(n)
+		}
 	case n > 0:
 		m.Time = time.UnixMilli(n).UTC()
 	}

@@ -104,7 +104,7 @@ func TestDescriptor(t *testing.T) {
 	want := connections.Message{
 		Body: []byte("caf\u00e9"), Text: true, Header: map[string]any{},
 		ID: receivedID, Identity: receivedID, CorrelationID: "order-17", Correlate: receivedID,
-		ReplyTo: "queue://QM2/ANSWERS", Key: "customer-1", Priority: new(4), TTL: 2500 * time.Millisecond,
+		ReplyTo: "queue://QM2/ANSWERS?targetClient=1", Key: "customer-1", Priority: new(4), TTL: 2500 * time.Millisecond,
 		Time: time.Date(2026, 2, 3, 4, 5, 6, 780_000_000, time.UTC),
 	}
 	m := mustDecode(t, md, []byte("caf\xe9"))

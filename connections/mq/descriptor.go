@@ -20,14 +20,15 @@ func (e *encoder) descriptor(m *connections.Message, from *Message) (mqi.MD, err
 	if m.Priority != nil {
 		md.Priority = int32(*m.Priority)
 	}
-	if _, dead := m.Header[deadLetterMark+"error"]; m.TTL > 0 || dead {
+	_, dead := m.Header[deadLetterMark+"error"]
+	if m.TTL > 0 || dead {
 		md.Expiry = expiryOf(m.TTL)
 	}
-	if err := setReplyTo(&md, m.ReplyTo); err != nil {
+	if err := setReplyTo(&md, m.ReplyTo); err != nil && !dead { // which must find its place, even if it has a topic there
 		return md, err
 	}
 	if m.Key != "" {
-		md.GroupID, md.MsgFlags, md.MsgSeqNumber = mqi.ParseID(m.Key), mqi.MQMF_MSG_IN_GROUP, groupOrder(m)
+		setGroup(&md, m, from)
 	}
 	if err := setID(&md.MsgID, m.ID, mqi.HashID); err != nil {
 		return md, fmt.Errorf("id: %w", err)
@@ -68,6 +69,21 @@ func setReplyTo(md *mqi.MD, to string) error {
 	}
 	md.ReplyToQ, md.ReplyToQMgr, md.MsgType = a.queue, a.manager, mqi.MQMT_REQUEST
 	return nil
+}
+
+// setGroup sets the group from the key of m. A relay of a message that keeps its
+// key keeps its place there, too.
+func setGroup(md *mqi.MD, m *connections.Message, from *Message) {
+	if from == nil || m.Key != from.key() {
+		md.GroupID, md.MsgFlags, md.MsgSeqNumber = mqi.ID{}, mqi.MQMF_NONE, 1
+	}
+	if md.GroupID.IsZero() {
+		md.GroupID = mqi.ParseID(m.Key)
+	}
+	md.MsgFlags |= mqi.MQMF_MSG_IN_GROUP
+	if order, ok := groupOrder(m); ok {
+		md.MsgSeqNumber = order
+	}
 }
 
 // setID sets an identifier from what a Message has for it.
@@ -136,19 +152,22 @@ func groupText(m *connections.Message, from *Message) string {
 	if m.Key != "" || from == nil {
 		return m.Key
 	}
-	for _, p := range from.folder(folderJMS) {
+	return from.key()
+}
+
+// key is the key that n was received with.
+func (n *Message) key() string {
+	for _, p := range n.folder(folderJMS) {
 		if p.Name == "Gid" && p.Value != nil {
 			return fmt.Sprint(p.Value)
 		}
 	}
-	return from.MD.GroupID.String()
+	return n.MD.GroupID.String()
 }
 
-// groupOrder is the place of the message in its group.
-func groupOrder(m *connections.Message) int32 {
+// groupOrder is the place of the message in its group, if a header says that.
+func groupOrder(m *connections.Message) (order int32, ok bool) {
 	v, err := valueOf(m.Header[headerOrder])
-	if n, ok := v.(int32); ok && err == nil && n >= 1 {
-		return n
-	}
-	return 1
+	order, ok = v.(int32)
+	return order, ok && err == nil && order >= 1
 }

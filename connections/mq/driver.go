@@ -11,7 +11,7 @@
 // at a time: MQGET under syncpoint, then MQCMIT (Accept) or MQBACK (Release,
 // Modify). Reject moves the message to the queue's own backout queue, or to the
 // dead-letter queue with an MQDLH, in the same unit of work ([receiver.bury]).
-// Each Sender has a handle of its own, too.
+// Each Sender has a handle of its own, too, but those of answers share them.
 //
 // # Bodies and headers
 //

@@ -181,20 +181,26 @@ func mcdFolder(m *connections.Message, from *Message, b body) []rfh2.Property {
 	jmsType, _ := m.Header[headerType].(string)
 	if from != nil {
 		for _, p := range from.folder(folderMCD) {
+			if !writable(p) {
+				continue
+			}
 			switch folderMCD + "." + p.Name {
 			case headerKind:
+				if b.kind == from.kind { // which may have a name of its own, such as that of a message domain
+					properties[0].Value = p.Value
+				}
 			case headerType:
 				if jmsType == "" {
 					jmsType = fmt.Sprint(p.Value)
 				}
 			default:
-				if p.Name != mcdBody || len(b.data) == 0 {
+				if p.Name != mcdBody || len(m.Body) == 0 {
 					properties = append(properties, p)
 				}
 			}
 		}
 	}
-	if jmsType != "" {
+	if jmsType != "" && (from == nil || rfh2.IsText(jmsType)) { // a relay must not fail for what it received
 		properties = append(properties, rfh2.Property{Name: "Type", Value: jmsType})
 	}
 	return properties
@@ -229,8 +235,11 @@ func (e *encoder) appendJMS(dst []rfh2.PropertyText, m *connections.Message, fro
 	return dst
 }
 
-// defaultPriority is that of JMS.
-const defaultPriority = 4
+// Priorities of JMS.
+const (
+	defaultPriority = 4
+	maxPriority     = 9
+)
 
 // userFolder has the headers. A relay keeps the properties that the function
 // left alone exactly as they were, null ones included.
@@ -306,7 +315,7 @@ func keep(user []rfh2.Property, headers []rfh2.Property) (kept []rfh2.Property, 
 		name, v, ok := headerOf(p, types)
 		i, there := slices.BinarySearchFunc(headers, rfh2.Property{Name: name}, byName)
 		switch {
-		case p.Name == propertyTypes, isContentType(name):
+		case p.Name == propertyTypes, isContentType(name), !writable(p):
 			continue
 		case ok != there, ok && !equal(v, headers[i].Value):
 			continue
@@ -320,6 +329,22 @@ func keep(user []rfh2.Property, headers []rfh2.Property) (kept []rfh2.Property, 
 		}
 	}
 	return kept, notes
+}
+
+// writable reports whether p, which was read, can be written as it is: readers
+// take more names and characters than XML has. What is a header is written in
+// another form if not.
+func writable(p rfh2.Property) bool {
+	if rfh2.CheckName(p.Name) != nil {
+		return false
+	}
+	switch v := p.Value.(type) {
+	case string:
+		return rfh2.IsText(v)
+	case rfh2.Char:
+		return rfh2.IsText(string(rune(v)))
+	}
+	return true
 }
 
 // equal compares what headers may hold.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/cloudevents/sdk-go/v2/types"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fairlead/fairlead/connections"
@@ -126,6 +127,29 @@ func TestWithoutJMS(t *testing.T) {
 	e = mustEncode(t, &encoder{jms: true, to: address{queue: "Q1", plain: true}}, connections.Message{Body: []byte("a"), Text: true})
 	if e.MD.Format != rfh2.FormatString || string(e.Data) != "a" {
 		t.Errorf("to a queue that wants no MQRFH2: got %+v, %q", e.MD, e.Data)
+	}
+}
+
+// TestEventTime has an attribute that is a time, and stays one.
+func TestEventTime(t *testing.T) {
+	at := time.Date(2026, 2, 3, 4, 5, 6, 7, time.UTC)
+	ev := event.New()
+	ev.SetID("e-1")
+	ev.SetSource("/a")
+	ev.SetType("t")
+	ev.SetExtension("at", at)
+	m, err := connections.Encode(ev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := mustEncode(t, withJMS, m)
+	back := mustDecode(t, e.MD, e.Data)
+	events, _, err := connections.NewCodec("c", "q").Decode(&back)
+	if err != nil || len(events) != 1 {
+		t.Fatalf("got %v, %v; want the event", events, err)
+	}
+	if got, ok := events[0].Extensions()["at"].(types.Timestamp); !ok || !got.Equal(at) {
+		t.Errorf("got %#v, want the time %v", events[0].Extensions()["at"], at)
 	}
 }
 

@@ -1,8 +1,10 @@
 package mq
 
 import (
+	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -52,6 +54,67 @@ func TestWarnings(t *testing.T) {
 			t.Error("there was no warning")
 		}
 	})
+}
+
+// TestTruncated has a queue manager that cuts a message unasked: it is no message,
+// and comes again.
+func TestTruncated(t *testing.T) {
+	onBoth(t, config(), func(t *testing.T, b bench) {
+		queue := queueName()
+		send(t, b.sender(t, target(queue)), "a")
+		b.Inject(engine.Fault{Verb: "MQGET done", Queue: queue, Reason: mqi.MQRC_TRUNCATED_MSG_ACCEPTED})
+		r := b.receiver(t, source(queue))
+		if d, err := r.Receive(t.Context()); reasonOf(err) != mqi.MQRC_TRUNCATED_MSG_ACCEPTED {
+			t.Fatalf("got %q, error %v; want reason %d", d.Body, err, mqi.MQRC_TRUNCATED_MSG_ACCEPTED)
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		accept(t, b.receiver(t, source(queue)), "a")
+	})
+}
+
+// An impatient queue manager never waits for a message, but says that there is none.
+type impatient struct {
+	queueManager
+	gets *atomic.Int32
+}
+
+type impatientObject struct {
+	object
+	gets *atomic.Int32
+}
+
+func (q impatient) open(o opening) (object, error) {
+	opened, err := q.queueManager.open(o)
+	return impatientObject{opened, q.gets}, err
+}
+
+func (o impatientObject) get(md *mqi.MD, options getOptions, buf []byte) (int, error) {
+	o.gets.Add(1)
+	options.options &^= mqi.MQGMO_WAIT
+	return o.object.get(md, options, buf)
+}
+
+// TestImpatient does not ask such a queue manager all the time.
+func TestImpatient(t *testing.T) {
+	m, gets, queue := engine.New(config()), new(atomic.Int32), queueName()
+	connect := onEngine(m)
+	b := bench{m, driver(func(c *Connection) (queueManager, error) {
+		qm, err := connect(c)
+		return impatient{qm, gets}, err
+	}), settings()}
+	r := b.receiver(t, source(queue))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*firstWait)
+	defer cancel()
+	if _, err := r.Receive(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("got error %v, want the end of the time", err)
+	}
+	if n := gets.Load(); n > 20 {
+		t.Errorf("got %d calls of MQGET in %v, want about ten", n, 10*firstWait)
+	}
+	send(t, bench{m, driver(connect), settings()}.sender(t, target(queue)), "a")
+	accept(t, r, "a")
 }
 
 // TestInhibitedWhileWaiting has an administrator who closes the queue.

@@ -2,6 +2,8 @@ package mq
 
 import (
 	"bytes"
+	"maps"
+	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -19,8 +21,24 @@ func FuzzDecode(f *testing.F) {
 		f.Add(rfh2.FormatRFH2, rfh2.LittleEndian, int32(37), golden(f, name))
 	}
 	f.Add(rfh2.FormatString, rfh2.BigEndian, int32(1200), []byte("\x00a"))
+	f.Add(rfh2.FormatString, rfh2.BigEndian, int32(1200), []byte("\x00")) // half a character
 	f.Add(rfh2.FormatString, rfh2.BigEndian, int32(1208), []byte(`{"specversion":"1.0","id":"1","source":"/a","type":"t"}`))
+	for _, folder := range []string{
+		"<usr><a$b>1</a$b></usr>", "<usr><1 dt='i4'>1</1></usr>", "<usr><a>&#1;</a><b>\xff</b><c dt='char'>&#2;</c></usr>",
+		"<mcd><Msd>MRM</Msd><Type>&#1;</Type><a$>x</a$></mcd>", "<jms><Cid>&#1;</Cid><Gid>\xff</Gid></jms>",
+		"<jms><Rto>topic://a</Rto><Pri>99</Pri></jms>",
+	} {
+		header := rfh2.RFH2{Folders: []rfh2.Folder{{Text: folder}}}
+		data, err := header.Append(nil, rfh2.BigEndian)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(rfh2.FormatRFH2, rfh2.BigEndian, rfh2.UTF8, data)
+	}
 	f.Fuzz(func(t *testing.T, format string, encoding, ccsid int32, data []byte) {
+		if len(format) > int(mqi.MQ_FORMAT_LENGTH) || strings.HasSuffix(format, " ") || strings.Contains(format, "\x00") {
+			return // no descriptor says that
+		}
 		md := received()
 		md.Format, md.Encoding, md.CodedCharSetID = format, encoding, ccsid
 		m, err := (&Message{MD: md, Data: bytes.Clone(data)}).decode()
@@ -29,14 +47,23 @@ func FuzzDecode(f *testing.F) {
 				t.Fatalf("%v, but the body is %q, want all bytes: %q", err, m.Body, data)
 			}
 		}
+		letter := m
+		letter.Header = map[string]any{"fairlead_error": "why"}
+		maps.Copy(letter.Header, m.Header)
 		for _, e := range []*encoder{withJMS, withoutJMS} {
+			if buried, _, err := e.encode(letter, time.Time{}); err != nil || buried.Priority < 0 || buried.Priority > 9 {
+				t.Fatalf("as a dead letter: priority %d, error %v", buried.Priority, err)
+			}
 			out, sent, failed := e.encode(relay(m), time.Time{})
 			if failed != nil {
-				continue
+				t.Fatalf("it was received, and cannot be sent on: %v", failed)
 			}
 			back, again := (&Message{MD: out, Data: sent}).decode()
-			if (again == nil) != (err == nil) {
-				t.Fatalf("decoded with error %v, and when sent on with %v", err, again)
+			if again != nil && err == nil {
+				t.Fatalf("decoded, but not when sent on: %v", again)
+			}
+			if err != nil && !bytes.HasSuffix(sent, data) {
+				t.Fatalf("%v; sent on, it is %q, want all bytes at the end: %q", err, sent, data)
 			}
 			if err == nil && (!bytes.Equal(back.Body, m.Body) || back.Text != m.Text) {
 				t.Fatalf("sent on, the body is %q, text %t; want %q, %t", back.Body, back.Text, m.Body, m.Text)

@@ -34,9 +34,8 @@ func propertyOf(name string, v any) (p rfh2.Property, note string, err error) {
 		return p, "", fmt.Errorf("header %s: %w", name, err)
 	}
 	text, isText := p.Value.(string)
-	_, isTime := v.(time.Time)
 	switch {
-	case isTime:
+	case isTime(v):
 		note = typeTime
 	case isText && text == "":
 		note = typeEmpty
@@ -46,6 +45,14 @@ func propertyOf(name string, v any) (p rfh2.Property, note string, err error) {
 		return p, "", nil
 	}
 	return p, p.Name + "=" + note, nil
+}
+
+func isTime(v any) bool {
+	switch v.(type) {
+	case time.Time, types.Timestamp:
+		return true
+	}
+	return false
 }
 
 // valueOf returns v as a property can hold it; what has no type there in its

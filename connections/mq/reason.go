@@ -49,14 +49,22 @@ func reasonOf(err error) int32 {
 	return mqi.MQRC_NONE
 }
 
+// declined reports whether err is a queue manager's answer that it does not do
+// something, over a connection that goes on.
+func declined(err error) bool {
+	reason := reasonOf(err)
+	return reason != mqi.MQRC_NONE && classify(reason) != lost
+}
+
 // done returns the error of an MQGET or MQPUT that did not do its work. One that
 // completes with a warning has: the message is there, and must not be got or put
-// again. Only the buffer that is too small for it is no such warning.
+// again. Only a buffer that is too small for it is no such warning.
 func done(err error) error {
-	if e, ok := errors.AsType[*mqi.Error](err); ok && e.Code == mqi.MQCC_WARNING && e.Reason != mqi.MQRC_TRUNCATED_MSG_FAILED {
-		return nil
+	e, ok := errors.AsType[*mqi.Error](err)
+	if !ok || e.Code != mqi.MQCC_WARNING || e.Reason == mqi.MQRC_TRUNCATED_MSG_FAILED || e.Reason == mqi.MQRC_TRUNCATED_MSG_ACCEPTED {
+		return err
 	}
-	return err
+	return nil
 }
 
 // opened says what an error means to one who connects or opens something.

@@ -78,7 +78,7 @@ type unitOfWork struct {
 }
 
 // open opens the queue for input, and inquires what its administrator wants done
-// with messages that cannot be processed. Who may not inquire gets none of it.
+// with messages that cannot be processed. Who may not inquire goes without.
 func (r *receiver) open(ctx context.Context) error {
 	const input = mqi.MQOO_INPUT_SHARED | mqi.MQOO_SAVE_ALL_CONTEXT
 	var err error
@@ -89,9 +89,7 @@ func (r *receiver) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	values, err := run(ctx, r.h, func() (map[int32]any, error) {
-		return r.queue.inquire([]int32{mqi.MQIA_BACKOUT_THRESHOLD, mqi.MQCA_BACKOUT_REQ_Q_NAME})
-	})
+	values, err := r.backoutAttributes(ctx)
 	if err != nil {
 		return err
 	}
@@ -158,6 +156,7 @@ func (r *receiver) gone() error {
 // get waits for the next message.
 func (r *receiver) get(ctx context.Context) (*Message, error) {
 	m := new(Message)
+	var empty time.Time // when the queue was
 	for wait := firstWait; ; wait = min(2*wait, longWait) {
 		if err := r.commitOld(ctx); err != nil {
 			return nil, err
@@ -177,6 +176,22 @@ func (r *receiver) get(ctx context.Context) (*Message, error) {
 		if err := r.commitIdle(ctx); err != nil {
 			return nil, err
 		}
+		if !empty.IsZero() && time.Since(empty) < firstWait/2 {
+			r.rest(ctx)
+		}
+		empty = time.Now()
+	}
+}
+
+// rest waits for a queue manager that does not: its MQGET came back too early.
+func (r *receiver) rest(ctx context.Context) {
+	timer := time.NewTimer(firstWait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-r.done:
+	case <-r.h.gone:
+	case <-ctx.Done():
 	}
 }
 
@@ -223,7 +238,7 @@ func (r *receiver) getOnce(ctx context.Context, wait time.Duration, m *Message) 
 		if reasonOf(err) != mqi.MQRC_TRUNCATED_MSG_FAILED {
 			break
 		}
-		r.buf = make([]byte, size)
+		r.buf = make([]byte, max(size, 2*len(r.buf)))
 	}
 	if len(r.buf) > keepBuffer {
 		r.buf = make([]byte, firstBuffer)

@@ -68,6 +68,44 @@ func TestRelay(t *testing.T) {
 	}
 }
 
+// TestRelayInGroup keeps the place of a message in its group, unless the function
+// gives it another key.
+func TestRelayInGroup(t *testing.T) {
+	md := received()
+	md.Format, md.GroupID, md.MsgSeqNumber = rfh2.FormatString, mqi.ParseID("order"), 3
+	md.MsgFlags = mqi.MQMF_MSG_IN_GROUP | mqi.MQMF_LAST_MSG_IN_GROUP
+	m := mustDecode(t, md, []byte("a"))
+	for key, want := range map[string]mqi.MD{
+		"order": md,
+		"other": {GroupID: mqi.ParseID("other"), MsgSeqNumber: 1, MsgFlags: mqi.MQMF_MSG_IN_GROUP},
+	} {
+		out := relay(m)
+		out.Key = key
+		got := mustEncode(t, withJMS, out).MD
+		if got.GroupID != want.GroupID || got.MsgSeqNumber != want.MsgSeqNumber || got.MsgFlags != want.MsgFlags {
+			t.Errorf("key %s: got group %v, number %d, flags %x; want %v, %d, %x",
+				key, got.GroupID, got.MsgSeqNumber, got.MsgFlags, want.GroupID, want.MsgSeqNumber, want.MsgFlags)
+		}
+	}
+}
+
+// TestRelayOfDomain keeps a message domain that JMS does not know.
+func TestRelayOfDomain(t *testing.T) {
+	header := rfh2.RFH2{
+		Next:    rfh2.Layout{Format: rfh2.FormatString, Encoding: rfh2.BigEndian, CCSID: rfh2.UTF8},
+		Folders: []rfh2.Folder{{Text: `<mcd><Msd>MRM</Msd><Set>s</Set></mcd>`}},
+	}
+	data, err := header.Append(nil, rfh2.BigEndian)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := relay(mustDecode(t, received(), append(data, "a"...)))
+	folders, _, _ := texts(t, mustEncode(t, withJMS, m))
+	if want := `<mcd><Msd>MRM</Msd><Set>s</Set></mcd>`; folders[0] != want {
+		t.Errorf("got %s, want %s", folders[0], want)
+	}
+}
+
 // TestRelayWithChanges has a function that changes body and headers.
 func TestRelayWithChanges(t *testing.T) {
 	md, data := foreign(t)

@@ -18,11 +18,23 @@ const maxPuts = 500
 
 // Sender implements [connections.Conn].
 func (c *conn) Sender(ctx context.Context, target any) (connections.Sender, error) {
+	t := target.(*Target)
+	if t.Native {
+		return answerer{c, t}, nil
+	}
+	s, err := c.sender(ctx, t)
+	if err != nil {
+		return nil, err // and no *sender that is nil
+	}
+	return s, nil
+}
+
+func (c *conn) sender(ctx context.Context, t *Target) (*sender, error) {
 	h, err := c.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSender(ctx, c.settings, h, target.(*Target))
+	s, err := newSender(ctx, c.settings, h, t)
 	if err != nil {
 		c.release(h)
 		return nil, err
@@ -122,7 +134,7 @@ func (s *sender) putAll(unit []outgoing) ([]error, error) {
 	}
 	errs := make([]error, len(unit))
 	for i, m := range unit {
-		err := done(s.queue.put(&m.md, putOptions{options: options | mqi.MQPMO_FAIL_IF_QUIESCING}, m.data))
+		err := s.putOne(&m, options)
 		if classify(reasonOf(err)) == lost {
 			_ = s.h.qm.back() // where that still can be done, it is done at once
 			return nil, err
@@ -133,6 +145,19 @@ func (s *sender) putAll(unit []outgoing) ([]error, error) {
 		return errs, nil
 	}
 	return errs, s.h.qm.commit()
+}
+
+// putOne puts one message. A queue that lasts no longer than whoever opened it,
+// as those for answers often do, takes no persistent ones: those are put as what
+// they are worth there.
+func (s *sender) putOne(m *outgoing, options int32) error {
+	o := putOptions{options: options | mqi.MQPMO_FAIL_IF_QUIESCING}
+	err := done(s.queue.put(&m.md, o, m.data))
+	if reasonOf(err) != mqi.MQRC_PERSISTENT_NOT_ALLOWED {
+		return err
+	}
+	m.md.Persistence = mqi.MQPER_NOT_PERSISTENT
+	return done(s.queue.put(&m.md, o, m.data))
 }
 
 // Close implements [connections.Sender].

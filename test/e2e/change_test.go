@@ -26,9 +26,10 @@ type loadRig struct {
 	objects objects
 	file    string
 
-	mu   sync.Mutex
-	seen map[string]int // how often each number was worked on
-	sent int
+	mu     sync.Mutex
+	seen   map[string]int // how often each number was worked on
+	failed error          // of a send; none follows it
+	sent   int
 }
 
 // objects are what a test changes in the document.
@@ -102,7 +103,11 @@ func (r *loadRig) send(ctx context.Context) error {
 		m := admin.Message{ContentType: "text/plain"}
 		m.SetBody([]byte(fmt.Sprint(n)))
 		if _, err := r.Backend().Send(context.Background(), "out", m); err != nil {
-			return fmt.Errorf("send %d: %w", n, err)
+			err = fmt.Errorf("send %d: %w", n, err)
+			r.mu.Lock()
+			r.failed = err
+			r.mu.Unlock()
+			return err
 		}
 		r.sent = n
 	}
@@ -125,7 +130,10 @@ func (r *loadRig) until(why string, n int) {
 	r.t.Helper()
 	for deadline := time.Now().Add(patience); r.worked() < n; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			r.t.Fatalf("%s: %d messages were worked on, want %d; status: %+v", why, r.worked(), n, r.trigger("t"))
+			got := r.worked()
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.t.Fatalf("%s: %d messages were worked on, want %d; error of the sender: %v; status: %+v", why, got, n, r.failed, r.trigger("t"))
 		}
 	}
 }
@@ -151,8 +159,8 @@ func TestChangesUnderLoad(t *testing.T) {
 		t.Run(s.String(), func(t *testing.T) {
 			t.Parallel()
 			b := s.shared(t)
-			link, queue := s.link(b, b.Password), "q."+rand.Text()
-			r := newLoadRig(t, objects{in: link, out: link, other: link + s.patience(), queue: queue, from: queue, trigger: "function: a"})
+			link, queue := s.link(b, b.Password)+s.patience(), "q."+rand.Text()
+			r := newLoadRig(t, objects{in: link, out: link, other: link, queue: queue, from: queue, trigger: "function: a"})
 			if err := r.apply(r.objects.document()); err != nil {
 				t.Fatal(err)
 			}
@@ -246,7 +254,7 @@ store: none
 connections: {c: {%s, %s}}
 triggers: {t: {connection: c, topic: %s, function: a, %s}}
 bindings: {out: {connection: c, topic: %s}}
-`, s.link(b, b.Password), id, topic, trigger, topic))
+`, s.link(b, b.Password)+s.patience(), id, topic, trigger, topic))
 			}
 			if err := apply("subscription: s"); err != nil {
 				t.Fatal(err)

@@ -131,6 +131,7 @@ const (
 	MQIA_FIRST                     int32 = 1
 	MQIA_LAST                      int32 = 2000
 	MQCA_BACKOUT_REQ_Q_NAME        int32 = 2019
+	MQCA_BASE_Q_NAME               int32 = 2002
 	MQCA_DEAD_LETTER_Q_NAME        int32 = 2006
 	MQCA_Q_MGR_IDENTIFIER          int32 = 2032
 	MQCA_Q_MGR_NAME                int32 = 2015
@@ -138,6 +139,7 @@ const (
 	MQCA_FIRST                     int32 = 2001
 	MQCA_LAST                      int32 = 4000
 	MQQT_LOCAL                     int32 = 1
+	MQQT_ALIAS                     int32 = 3
 	MQQDT_PREDEFINED               int32 = 1
 	MQQDT_TEMPORARY_DYNAMIC        int32 = 3
 	MQQA_SHAREABLE                 int32 = 1
@@ -191,6 +193,7 @@ const (
 	MQRC_OPTION_NOT_VALID_FOR_TYPE int32 = 2045
 	MQRC_OPTIONS_ERROR             int32 = 2046
 	MQRC_PERSISTENCE_ERROR         int32 = 2047
+	MQRC_PERSISTENT_NOT_ALLOWED    int32 = 2048
 	MQRC_PRIORITY_ERROR            int32 = 2050
 	MQRC_PRIORITY_EXCEEDS_MAXIMUM  int32 = 2049
 	MQRC_PUT_INHIBITED             int32 = 2051

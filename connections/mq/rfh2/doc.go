@@ -8,6 +8,6 @@
 // ones by the message descriptor; a [Layout] holds that.
 //
 // Input is hostile. Whatever it claims, reading takes time in proportion to its
-// length, allocates no more than about four times its length and 64 KiB, and
+// length, allocates no more than about five times its length and 64 KiB, and
 // ends with an error or a value, never with a panic.
 package rfh2

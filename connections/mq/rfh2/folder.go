@@ -58,7 +58,12 @@ func (f Folder) Check() error {
 
 // most returns how many properties text may hold: more than any sender writes,
 // and not so many that tiny ones take more memory than the text is worth.
-func most(text string) int { return 512 + len(text)/20 }
+func most(text string, n naming) int {
+	if n == nameless {
+		return 512 + len(text)/len("<elt></elt>") // the shortest value
+	}
+	return 512 + len(text)/20
+}
 
 // A naming says where the name of a property stands.
 type naming int
@@ -73,12 +78,12 @@ func readProperties(dst []Property, text string, n naming) ([]Property, error) {
 	already := len(dst)
 	s := scanner{text: text}
 	for s.skipSpace(); s.more(); s.skipSpace() {
-		if len(dst)-already == most(text) {
-			return nil, fmt.Errorf("more than %d properties in %d bytes", most(text), len(text))
+		if len(dst)-already == most(text, n) {
+			return nil, fmt.Errorf("more than %d properties in %d bytes", most(text, n), len(text))
 		}
 		if len(dst) == cap(dst) {
 			rest := s.text[s.at:]
-			dst = slices.Grow(dst, max(1, min(strings.Count(rest, "</")+strings.Count(rest, "/>"), most(text))))
+			dst = slices.Grow(dst, max(1, min(strings.Count(rest, "</")+strings.Count(rest, "/>"), most(text, n))))
 		}
 		p, err := s.property(n)
 		if err != nil {
@@ -118,8 +123,8 @@ func (f Folder) AppendTexts(dst []PropertyText) ([]PropertyText, error) {
 	already := len(dst)
 	s := scanner{text: inner}
 	for s.skipSpace(); s.more(); s.skipSpace() {
-		if len(dst)-already == most(inner) {
-			return nil, fmt.Errorf("folder %s: more than %d properties in %d bytes", brief(f.Name), most(inner), len(inner))
+		if len(dst)-already == most(inner, byElement) {
+			return nil, fmt.Errorf("folder %s: more than %d properties in %d bytes", brief(f.Name), most(inner, byElement), len(inner))
 		}
 		t, err := s.asText()
 		if err != nil {

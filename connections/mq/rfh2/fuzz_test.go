@@ -108,7 +108,7 @@ func wantSlowly(t *testing.T, f Folder, want []Property, wantErr error) {
 			p, err = e.property(byElement)
 			got = append(got, p)
 		}
-		if len(got) > most(inner) {
+		if len(got) > most(inner, byElement) {
 			return
 		}
 	}

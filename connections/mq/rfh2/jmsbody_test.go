@@ -44,6 +44,17 @@ func TestStream(t *testing.T) {
 	}
 }
 
+// TestLongStream has many values that are as short as they can be.
+func TestLongStream(t *testing.T) {
+	for _, value := range []string{"<elt></elt>", "<elt>a</elt>", "<elt dt='i4'>1</elt>"} {
+		const n = 20_000
+		got, err := DecodeStream([]byte("<stream>" + strings.Repeat(value, n) + "</stream>"))
+		if err != nil || len(got) != n {
+			t.Errorf("%s: got %d values, error %v; want %d", value, len(got), err, n)
+		}
+	}
+}
+
 func TestWrongBodies(t *testing.T) {
 	for _, body := range []string{"", "x", "<map>", "<stream></stream>", "<map></map><map></map>", "<map>x</map>", "<map><elt name='k' dt='i4'>x</elt></map>", "<map><elt name='&x;'>x</elt></map>"} {
 		if got, err := DecodeMap([]byte(body)); err == nil {

@@ -80,7 +80,11 @@ func (v *nameValues) part(from, to int) (string, error) {
 		text, err := fromUTF16(v.order, v.data[from:to])
 		return string(text), err
 	}
-	return "", fmt.Errorf("found NameValueCCSID %d, expected 1208 or 1200", v.ccsid)
+	set, ok := charsets(v.ccsid) // IBM allows none of those, and some senders do not know that
+	if !ok {
+		return "", fmt.Errorf("found NameValueCCSID %d, which is not supported", v.ccsid)
+	}
+	return string(set.decode(v.data[from:to])), nil
 }
 
 // appendFolders appends the folders in text, of which there is usually one.

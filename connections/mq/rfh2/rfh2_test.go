@@ -216,8 +216,9 @@ func TestHostile(t *testing.T) {
 		"two first halves":              folder("<usr><n>&#55358;&#55358;</n></usr>"),
 		"declaration":                   folder(`<!DOCTYPE usr [<!ENTITY a "b">]><usr><n>&a;</n></usr>`),
 		"instruction":                   folder("<?xml version='1.0'?><usr></usr>"),
-		"CDATA":                         folder("<usr><n><![CDATA[x]]></n></usr>"),
-		"comment":                       folder("<usr><!-- x --></usr>"),
+		"CDATA without end":             folder("<usr><n><![CDATA[x]]</n></usr>"),
+		"CDATA between":                 folder("<usr><![CDATA[x]]><n>1</n></usr>"),
+		"comment without end":           folder("<usr><!-- x --</usr>"),
 		"integer that is none":          folder("<usr><n dt='i4'>x</n></usr>"),
 		"integer too large":             folder("<usr><n dt='i1'>128</n></usr>"),
 		"number that is none":           folder("<usr><n dt='r8'></n></usr>"),
@@ -334,6 +335,26 @@ func TestText(t *testing.T) {
 	}
 }
 
+// TestParts reads comments and CDATA sections, as IBM's own classes do.
+func TestParts(t *testing.T) {
+	for text, want := range map[string][]Property{
+		"<usr><a><![CDATA[x<y>&amp;]]></a></usr>":                         {{"a", "x<y>&amp;"}},
+		"<usr><a>1&lt;<![CDATA[</a>]]>2<!-- </a> -->3</a></usr>":          {{"a", "1<</a>23"}},
+		"<usr><!-- x --> <a dt='i4'>1</a><!----><b>2</b><!-- y --></usr>": {{"a", int32(1)}, {"b", "2"}},
+		"<!-- x --><usr><a dt='i4'><!-- one -->1</a></usr>":               {{"a", int32(1)}},
+	} {
+		r, err := decodeAll(header(t, Layout{}, text))
+		if err != nil || len(r.Folders) != 1 {
+			t.Errorf("%s: got %+v, error %v; want one folder", text, r, err)
+			continue
+		}
+		got, err := r.Folders[0].Properties()
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: error %v; properties (-want +got):\n%s", text, err, diff)
+		}
+	}
+}
+
 func TestWrongNamesAndValues(t *testing.T) {
 	for _, name := range []string{"", "a b", "<", "a=b", "a&b", "1a", "-a", ".a", "a\x00", "\xff", "a$", "xsi:a", "\U00020000", strings.Repeat("a", 5000)} {
 		if f, err := NewFolder("usr", []Property{{name, "x"}}); err == nil {
@@ -370,6 +391,10 @@ func TestBounds(t *testing.T) {
 		"quotes":          "<usr " + fill("'"),
 		"many of one":     "<usr>" + fill("<n dt='bin.hex'>0011223344556677</n>") + "</usr>",
 		"equals":          "<usr><a " + fill("=") + "/></usr>",
+		"comments":        "<usr>" + fill("<!---->") + "</usr>",
+		"open comments":   "<usr>" + fill("<!-- ") + "</usr>",
+		"CDATA":           "<usr><a>" + fill("<![CDATA[]]>") + "</a></usr>",
+		"open CDATA":      "<usr><a>" + fill("<![CDATA[") + "</a></usr>",
 		"one big value":   "<usr><a>" + fill("0123456789") + "</a></usr>",
 		"big hexadecimal": "<usr><a dt='bin.hex'>" + fill("00") + "</a></usr>",
 	} {

@@ -8,8 +8,9 @@ import (
 
 // A scanner reads the little of XML that folders are made of: elements,
 // attributes and references to characters. It knows no namespaces, because
-// folders use prefixes that they do not declare, and no declarations, comments
-// or instructions, which do not belong there.
+// folders use prefixes that they do not declare, and no declarations or
+// instructions, which do not belong there. Comments and CDATA sections are read,
+// as IBM's own classes do.
 type scanner struct {
 	text string
 	at   int
@@ -22,14 +23,52 @@ type element struct {
 	attrs string // between the name and the bracket, unread
 	inner string // what it holds, unread
 	group bool   // it holds elements
+	parts bool   // it holds comments or CDATA sections
 }
 
 func (s *scanner) more() bool { return s.at < len(s.text) }
 
+// skipSpace skips what may stand between elements: space and comments.
 func (s *scanner) skipSpace() {
-	for s.more() && isSpace(s.text[s.at]) {
+	for s.more() {
+		if !isSpace(s.text[s.at]) {
+			p, ok := partAt(s.text[s.at:])
+			if !ok || p.open != comment {
+				return
+			}
+			s.at += p.size - 1
+		}
 		s.at++
 	}
+}
+
+// A part is a comment or a CDATA section.
+type part struct {
+	open string // how it begins
+	text string // what it holds
+	size int    // with its marks
+}
+
+const (
+	comment = "<!--"
+	cdata   = "<![CDATA["
+)
+
+// partAt returns the part that text begins with, if it does.
+func partAt(text string) (p part, ok bool) {
+	if !strings.HasPrefix(text, "<!") { // as nearly always
+		return part{}, false
+	}
+	open, end := comment, "-->"
+	rest, ok := strings.CutPrefix(text, open)
+	if !ok {
+		open, end = cdata, "]]>"
+		if rest, ok = strings.CutPrefix(text, open); !ok {
+			return part{}, false
+		}
+	}
+	inner, _, ok := strings.Cut(rest, end)
+	return part{open, inner, len(open) + len(inner) + len(end)}, ok
 }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == 0 }
@@ -87,6 +126,11 @@ func (s *scanner) content(e *element) error {
 			return fmt.Errorf("element %s has no end", brief(e.name))
 		}
 		s.at += i
+		if p, ok := partAt(s.text[s.at:]); ok {
+			s.at += p.size
+			e.parts = true
+			continue
+		}
 		end := s.at
 		t, err := s.tag()
 		if err != nil {
@@ -139,6 +183,9 @@ func (s *scanner) tag() (tag, error) {
 	n := nameLength(s.text[s.at:])
 	if n == 0 {
 		return tag{}, errors.New("an element has no name")
+	}
+	if c := s.text[s.at]; c == '!' || c == '?' { // of a comment without an end, too
+		return tag{}, fmt.Errorf("found <%s, expected an element", brief(s.text[s.at:]))
 	}
 	t.name = s.text[s.at : s.at+n]
 	s.at += n

@@ -56,11 +56,39 @@ func (e *element) value() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := unescape(e.inner)
+	text, err := e.content()
 	if err != nil {
 		return nil, err
 	}
 	return parse(valueType(dt), text)
+}
+
+// content returns the text that an element without elements holds.
+func (e *element) content() (string, error) {
+	if !e.parts {
+		return unescape(e.inner)
+	}
+	var b strings.Builder
+	for rest := e.inner; rest != ""; {
+		if p, ok := partAt(rest); ok {
+			if p.open == cdata {
+				b.WriteString(p.text)
+			}
+			rest = rest[p.size:]
+			continue
+		}
+		end := len(rest)
+		if i := strings.IndexByte(rest, '<'); i >= 0 {
+			end = i
+		}
+		text, err := unescape(rest[:end])
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(text)
+		rest = rest[end:]
+	}
+	return b.String(), nil
 }
 
 // parse reads a value of type t.

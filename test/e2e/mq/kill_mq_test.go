@@ -101,6 +101,74 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// TestKillMoving kills the program while it gives back or moves a message that
+// cannot be processed: in the end that is on the backout queue, once.
+func TestKillMoving(t *testing.T) {
+	for phase, fault := range map[string]engine.Fault{
+		"it puts":                            {Verb: "MQPUT", Queue: backout, Hang: true},
+		"it commits":                         {Verb: "MQCMIT", Hang: true},
+		"it has committed and does not know": {Verb: "MQCMIT", Hang: true, Done: true},
+		"it backs out":                       {Verb: "MQBACK", Hang: true},
+	} {
+		t.Run(phase, func(t *testing.T) {
+			t.Parallel()
+			d := start(t)
+			d.Define(in, engine.Attributes{BackoutThreshold: 10, BackoutQueue: backout})
+			d.Inject(fault)
+			function := "refuses"
+			if fault.Verb == "MQBACK" {
+				function = "sends-and-fails" // what it sent must be taken back
+			}
+			p := newProgram(t, d, function, "")
+			p.start()
+			put(t, d, "a message")
+			await(t, "the program stands still", func() bool { return d.Faults() == 0 })
+			p.kill()
+			await(t, "the queue manager has noticed", func() bool { return d.Handles() == 0 })
+			if !fault.Done {
+				wantMessages(t, d, in, 1)
+				wantMessages(t, d, backout, 0)
+			}
+			p = newProgram(t, d, "refuses", "")
+			p.start()
+			await(t, "the program works", func() bool { return d.Waiting(in) > 0 })
+			moved := awaitMessages(t, d, backout, 1)
+			await(t, "the message is done", func() bool { return d.Depth(in) == 0 })
+			p.stop()
+			if string(moved[0].Data) != "a message" {
+				t.Errorf("got %q, want the message as it was", moved[0].Data)
+			}
+			wantMessages(t, d, out, 0)
+			wantMessages(t, d, deadLetters, 0)
+		})
+	}
+}
+
+// TestKillAnswering kills the program while it answers: the request is answered
+// when it comes again.
+func TestKillAnswering(t *testing.T) {
+	d := start(t)
+	d.Inject(engine.Fault{Verb: "MQPUT", Queue: "ANSWERS", Hang: true})
+	p := newProgram(t, d, "answer", "")
+	p.start()
+	md := mqi.NewMD()
+	md.Format, md.CodedCharSetID, md.MsgType, md.ReplyToQ = "MQSTR", 1208, mqi.MQMT_REQUEST, "ANSWERS"
+	if r := d.Put(in, &md, []byte("World")); r.Code != mqi.MQCC_OK {
+		t.Fatal(r)
+	}
+	await(t, "the program stands still", func() bool { return d.Faults() == 0 })
+	p.kill()
+	await(t, "the queue manager has noticed", func() bool { return d.Handles() == 0 })
+	wantMessages(t, d, in, 1)
+	p.start()
+	answer := awaitMessages(t, d, "ANSWERS", 1)[0]
+	await(t, "the request is done", func() bool { return d.Depth(in) == 0 })
+	p.stop()
+	if string(answer.Data) != "Hello World" || answer.MD.CorrelID != md.MsgID {
+		t.Errorf("got %+v, want Hello World, without headers like the request, with correlation id %v", answer, md.MsgID)
+	}
+}
+
 // TestAtomic has a function that sends and then fails: what it sent is taken
 // back with its message, and is there once when it succeeds.
 func TestAtomic(t *testing.T) {

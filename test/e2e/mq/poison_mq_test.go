@@ -62,6 +62,10 @@ func TestPoison(t *testing.T) {
 			queue: engine.Attributes{BackoutThreshold: 3, BackoutQueue: backout}, function: "refuses",
 			calls: 1, ends: backout,
 		},
+		"terminal, and what it sent is taken back": {
+			queue: engine.Attributes{BackoutThreshold: 3, BackoutQueue: backout}, function: "sends-and-refuses",
+			calls: 1, ends: backout,
+		},
 		"past the threshold on arrival": {
 			queue: engine.Attributes{BackoutThreshold: 3, BackoutQueue: backout}, function: "fails", arrives: 3,
 			calls: 0, ends: backout,

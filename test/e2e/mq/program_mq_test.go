@@ -64,6 +64,12 @@ var functions = framework.Functions{
 		}
 		return errors.Join(errors.New("poison"), called(ctx))
 	}),
+	"sends-and-refuses": framework.Sink(func(ctx context.Context, body string) error {
+		if err := framework.Send(ctx, "out", "", body); err != nil {
+			return err
+		}
+		return framework.Terminal(errors.Join(errors.New("poison"), called(ctx)))
+	}),
 	"refuses": framework.Sink(func(ctx context.Context, _ string) error {
 		return framework.Terminal(errors.Join(errors.New("poison"), called(ctx)))
 	}),

@@ -28,6 +28,7 @@ type Conn struct {
 // An object is what MQOPEN opened: a queue, or the queue manager (queue is nil).
 type object struct {
 	queue   *queue
+	alias   *queue // by which it was opened, or nil
 	options int32
 	cursor  *message // browsed last
 	context *mqi.MD  // of the message got last, if that is to be saved

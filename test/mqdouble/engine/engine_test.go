@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -344,7 +345,40 @@ func TestModelQueue(t *testing.T) {
 	if od.Name == "MODEL" || len(od.Name) > 48 {
 		t.Errorf("got queue %s, want a new name", od.Name)
 	}
+	md := mqi.NewMD()
+	md.Persistence = mqi.MQPER_PERSISTENT
+	want(t, "put a persistent message", c.Put(q, &md, &PMO{}, nil), failed(mqi.MQRC_PERSISTENT_NOT_ALLOWED))
+	md.Persistence = mqi.MQPER_NOT_PERSISTENT
+	want(t, "put another", c.Put(q, &md, &PMO{}, nil), ok)
 	want(t, "close", c.Close(q, 0), ok)
 	_, r = c.Open(&OD{Type: mqi.MQOT_Q, Name: od.Name}, all)
 	want(t, "open what is gone", r, failed(mqi.MQRC_UNKNOWN_OBJECT_NAME))
+}
+
+func TestAlias(t *testing.T) {
+	m := New(Config{})
+	m.Define("BASE", Attributes{BackoutThreshold: 3})
+	m.Define("ALIAS", Attributes{Base: "BASE"})
+	m.Define("ALIAS.OF.ALIAS", Attributes{Base: "ALIAS"})
+	m.Define("ALIAS.OF.NONE", Attributes{Base: "NONE"})
+	c, r := m.Connect(Login{})
+	want(t, "connect", r, ok)
+	q, r := c.Open(&OD{Type: mqi.MQOT_Q, Name: "ALIAS"}, all|mqi.MQOO_INQUIRE)
+	want(t, "open", r, ok)
+	md := mqi.NewMD()
+	want(t, "put", c.Put(q, &md, &PMO{}, nil), ok)
+	if n := m.Depth("BASE"); n != 1 {
+		t.Errorf("%d messages are on the base queue, want 1", n)
+	}
+	values, r := c.Inquire(q, []int32{mqi.MQCA_Q_NAME, mqi.MQCA_BASE_Q_NAME, mqi.MQIA_Q_TYPE})
+	want(t, "inquire what an alias has", r, ok)
+	if !slices.Equal(values, []any{"ALIAS", "BASE", mqi.MQQT_ALIAS}) {
+		t.Errorf("got %v, want the alias's own", values)
+	}
+	_, r = c.Inquire(q, []int32{mqi.MQIA_BACKOUT_THRESHOLD})
+	want(t, "inquire what it has not", r, warning(mqi.MQRC_SELECTOR_NOT_FOR_TYPE))
+	_, r = c.Open(&OD{Type: mqi.MQOT_Q, Name: "ALIAS.OF.ALIAS"}, all)
+	want(t, "open an alias of an alias", r, failed(mqi.MQRC_ALIAS_BASE_Q_TYPE_ERROR))
+	_, r = c.Open(&OD{Type: mqi.MQOT_Q, Name: "ALIAS.OF.NONE"}, all)
+	want(t, "open an alias of nothing", r, failed(mqi.MQRC_UNKNOWN_OBJECT_NAME))
 }

@@ -24,9 +24,27 @@ func (c *Conn) Inquire(handle int32, selectors []int32) ([]any, Result) {
 		if v == nil {
 			return nil, failed(mqi.MQRC_SELECTOR_ERROR)
 		}
+		if o.alias != nil {
+			if v = o.alias.aliasAttribute(s); v == nil { // its base has it
+				return nil, warning(mqi.MQRC_SELECTOR_NOT_FOR_TYPE)
+			}
+		}
 		values[i] = v
 	}
 	return values, ok
+}
+
+// aliasAttribute returns what an alias itself has.
+func (q *queue) aliasAttribute(selector int32) any {
+	switch selector {
+	case mqi.MQCA_Q_NAME:
+		return q.name
+	case mqi.MQCA_BASE_Q_NAME:
+		return q.Base
+	case mqi.MQIA_Q_TYPE:
+		return mqi.MQQT_ALIAS
+	}
+	return nil
 }
 
 func (m *Manager) attribute(q *queue, selector int32) any {
@@ -62,6 +80,8 @@ func (q *queue) attribute(selector int32) any {
 	switch selector {
 	case mqi.MQCA_Q_NAME:
 		return q.name
+	case mqi.MQCA_BASE_Q_NAME:
+		return q.Base
 	case mqi.MQCA_BACKOUT_REQ_Q_NAME:
 		return q.BackoutQueue
 	case mqi.MQIA_BACKOUT_THRESHOLD:

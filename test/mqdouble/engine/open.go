@@ -57,8 +57,18 @@ func (c *Conn) open(od *OD, options int32) (*object, Result) {
 	if q.NoInquire && options&mqi.MQOO_INQUIRE != 0 {
 		return nil, failed(mqi.MQRC_NOT_AUTHORIZED)
 	}
+	var alias *queue
+	if q.Base != "" {
+		alias = q
+		if q, r = m.find(&OD{Name: alias.Base}); r != ok {
+			return nil, r
+		}
+		if q.Base != "" {
+			return nil, failed(mqi.MQRC_ALIAS_BASE_Q_TYPE_ERROR)
+		}
+	}
 	od.ResolvedName, od.ResolvedQMgrName = q.name, m.cfg.Name
-	o := &object{queue: q, options: options}
+	o := &object{queue: q, alias: alias, options: options}
 	return o, o.claim()
 }
 

@@ -102,6 +102,8 @@ func (m *Manager) check(q *queue, msg *message, pmo *PMO) Result {
 		return failed(mqi.MQRC_PRIORITY_ERROR)
 	case md.Persistence < 0 || md.Persistence > mqi.MQPER_PERSISTENCE_AS_Q_DEF:
 		return failed(mqi.MQRC_PERSISTENCE_ERROR)
+	case q.dynamic && (md.Persistence == mqi.MQPER_PERSISTENT || md.Persistence == mqi.MQPER_PERSISTENCE_AS_Q_DEF && q.DefPersistent):
+		return failed(mqi.MQRC_PERSISTENT_NOT_ALLOWED)
 	case md.Expiry <= 0 && md.Expiry != mqi.MQEI_UNLIMITED:
 		return failed(mqi.MQRC_EXPIRY_ERROR)
 	case md.ReplyToQ == "" && (md.MsgType == mqi.MQMT_REQUEST || md.Report&reports != 0):

@@ -19,9 +19,10 @@ type Attributes struct {
 	FIFO             bool // deliver in the order of arrival, whatever the priority
 	InhibitGet       bool
 	InhibitPut       bool
-	Model            bool // opening it makes a temporary dynamic queue
-	Forbidden        bool // opening it is not authorised
-	NoInquire        bool // opening it to inquire is not
+	Model            bool   // opening it makes a temporary dynamic queue
+	Base             string // the queue that it is an alias of
+	Forbidden        bool   // opening it is not authorised
+	NoInquire        bool   // opening it to inquire is not
 }
 
 func (a Attributes) withDefaults() Attributes {
