@@ -8,14 +8,16 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -28,21 +30,18 @@ const (
 // An exporter posts spans as OTLP says, section "OTLP/HTTP" of its specification
 // 1.x, in the JSON encoding of protobuf, but with ids in hex.
 type exporter struct {
-	url     string
-	headers map[string]string
-	client  *http.Client
-	log     *slog.Logger
-	lost    bool // spans were, and nobody has been told that it is well again
+	url      string
+	headers  map[string]string
+	resource map[string]string // whose spans they are
+	client   *http.Client
+	log      *slog.Logger
+	lost     bool // spans were, and nobody has been told that it is well again
 }
 
-func newExporter(url string, headers map[string]string, log *slog.Logger) *exporter {
-	return &exporter{url: url, headers: headers, client: &http.Client{}, log: log}
-}
-
-// ExportSpans implements [sdk.SpanExporter]. One goroutine calls it; ctx has a
-// limit.
-func (e *exporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
-	body, err := json.Marshal(encode(spans))
+// export sends spans that have ended. One goroutine calls it; ctx has a limit.
+// That they are lost is said in the log.
+func (e *exporter) export(ctx context.Context, spans []*recording) {
+	body, err := json.Marshal(e.encode(spans))
 	if err == nil {
 		err = e.deliver(ctx, body)
 	}
@@ -54,13 +53,6 @@ func (e *exporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) er
 		e.lost = false
 		e.log.Info("the collector takes traces again")
 	}
-	return nil // it was said
-}
-
-// Shutdown implements [sdk.SpanExporter].
-func (e *exporter) Shutdown(context.Context) error {
-	e.client.CloseIdleConnections()
-	return nil
 }
 
 // errBusy is wrapped by the errors after which the same may be sent again.
@@ -184,44 +176,46 @@ type (
 	}
 )
 
-// encode returns the message for spans, which all have one resource and one scope.
-func encode(spans []sdk.ReadOnlySpan) traces {
-	if len(spans) == 0 {
-		return traces{}
+// encode returns the message for spans.
+func (e *exporter) encode(spans []*recording) traces {
+	r := resourceSpans{}
+	for _, name := range slices.Sorted(maps.Keys(e.resource)) {
+		r.Resource.Attributes = append(r.Resource.Attributes, encodeAttribute(attribute.String(name, e.resource[name])))
 	}
-	all := make([]span, len(spans))
-	for i, s := range spans {
-		all[i] = encodeSpan(s)
+	for _, s := range spans {
+		same := slices.IndexFunc(r.ScopeSpans, func(of scopeSpans) bool { return of.Scope == s.tracer.scope })
+		if same < 0 {
+			same = len(r.ScopeSpans)
+			r.ScopeSpans = append(r.ScopeSpans, scopeSpans{Scope: s.tracer.scope})
+		}
+		of := &r.ScopeSpans[same]
+		of.Spans = append(of.Spans, s.encode())
 	}
-	s := spans[0].InstrumentationScope()
-	return traces{[]resourceSpans{{
-		Resource:   resourceOf{encodeAttributes(spans[0].Resource().Attributes())},
-		ScopeSpans: []scopeSpans{{scopeOf{s.Name, s.Version}, all}},
-	}}}
+	return traces{[]resourceSpans{r}}
 }
 
-func encodeSpan(s sdk.ReadOnlySpan) span {
-	own := s.SpanContext()
+// encode returns the message for a span that has ended.
+func (s *recording) encode() span {
 	out := span{
-		TraceID: own.TraceID().String(), SpanID: own.SpanID().String(), TraceState: own.TraceState().String(), Flags: flags(own, s.Parent()),
-		Name: s.Name(), Kind: int(s.SpanKind()), Start: s.StartTime().UnixNano(), End: s.EndTime().UnixNano(),
-		Attributes: encodeAttributes(s.Attributes()), Dropped: s.DroppedAttributes(),
+		TraceID: s.own.TraceID().String(), SpanID: s.own.SpanID().String(), TraceState: s.own.TraceState().String(), Flags: flags(s.own, s.parent),
+		Name: s.name, Kind: int(s.kind), Start: s.start.UnixNano(), End: s.end.UnixNano(),
+		Attributes: encodeAttributes(s.attrs), Dropped: s.dropped,
 	}
-	if s.Parent().SpanID().IsValid() {
-		out.ParentSpanID = s.Parent().SpanID().String()
+	if s.parent.SpanID().IsValid() {
+		out.ParentSpanID = s.parent.SpanID().String()
 	}
-	for _, e := range s.Events() {
-		out.Events = append(out.Events, happened{e.Time.UnixNano(), e.Name, encodeAttributes(e.Attributes)})
+	for _, e := range s.events {
+		out.Events = append(out.Events, happened{e.at.UnixNano(), e.name, encodeAttributes(e.attrs)})
 	}
-	for _, l := range s.Links() {
+	for _, l := range s.links {
 		c := l.SpanContext
 		out.Links = append(out.Links, link{c.TraceID().String(), c.SpanID().String(), c.TraceState().String(), encodeAttributes(l.Attributes), flags(c, c)})
 	}
-	switch s.Status().Code {
+	switch s.code {
 	case codes.Ok:
 		out.Status = &status{Code: 1}
 	case codes.Error:
-		out.Status = &status{s.Status().Description, 2}
+		out.Status = &status{s.why, 2}
 	}
 	return out
 }
@@ -240,27 +234,66 @@ func flags(own, from trace.SpanContext) uint32 {
 func encodeAttributes(attrs []attribute.KeyValue) []keyValue {
 	all := make([]keyValue, len(attrs))
 	for i, a := range attrs {
-		all[i] = keyValue{string(a.Key), encodeValue(a.Value)}
+		all[i] = encodeAttribute(a)
 	}
 	return all
 }
 
-// encodeValue returns an AnyValue of common.proto. Of lists it knows those of
-// strings, which is all that is recorded here or comes from the environment.
-func encodeValue(v attribute.Value) map[string]any {
-	switch v.Type() {
-	case attribute.BOOL:
-		return map[string]any{"boolValue": v.AsBool()}
-	case attribute.INT64:
-		return map[string]any{"intValue": strconv.FormatInt(v.AsInt64(), 10)}
-	case attribute.FLOAT64:
-		return map[string]any{"doubleValue": v.AsFloat64()}
-	case attribute.STRINGSLICE:
-		items := []map[string]any{}
-		for _, s := range v.AsStringSlice() {
-			items = append(items, map[string]any{"stringValue": s})
+func encodeAttribute(a attribute.KeyValue) keyValue {
+	return keyValue{string(a.Key), encodeValue(a.Value.AsInterface())}
+}
+
+// encodeValue returns an AnyValue of common.proto.
+func encodeValue(v any) map[string]any {
+	switch v := v.(type) {
+	case bool:
+		return map[string]any{"boolValue": v}
+	case int64:
+		return map[string]any{"intValue": strconv.FormatInt(v, 10)}
+	case float64:
+		return map[string]any{"doubleValue": encodeFloat(v)}
+	case []bool:
+		return encodeList(v)
+	case []int64:
+		return encodeList(v)
+	case []float64:
+		return encodeList(v)
+	case []string:
+		return encodeList(v)
+	case []byte:
+		return map[string]any{"bytesValue": v}
+	case []attribute.Value:
+		items := make([]any, len(v))
+		for i, item := range v {
+			items[i] = item.AsInterface()
 		}
-		return map[string]any{"arrayValue": map[string]any{"values": items}}
+		return encodeList(items)
+	case []attribute.KeyValue:
+		return map[string]any{"kvlistValue": map[string]any{"values": encodeAttributes(v)}}
+	case nil:
+		return map[string]any{}
 	}
-	return map[string]any{"stringValue": v.String()}
+	return map[string]any{"stringValue": fmt.Sprint(v)}
+}
+
+// encodeFloat returns what protobuf's JSON has for a number: for those that JSON
+// does not know, a text.
+func encodeFloat(f float64) any {
+	switch {
+	case math.IsNaN(f):
+		return "NaN"
+	case math.IsInf(f, 1):
+		return "Infinity"
+	case math.IsInf(f, -1):
+		return "-Infinity"
+	}
+	return f
+}
+
+func encodeList[T any](list []T) map[string]any {
+	items := make([]map[string]any, len(list))
+	for i, v := range list {
+		items[i] = encodeValue(v)
+	}
+	return map[string]any{"arrayValue": map[string]any{"values": items}}
 }

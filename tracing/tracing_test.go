@@ -188,11 +188,9 @@ func TestAnswers(t *testing.T) {
 // While there is no collector, spans are lost and nothing waits; one line says so.
 func TestNoCollector(t *testing.T) {
 	var log bytes.Buffer
-	e := newExporter("http://127.0.0.1:1/v1/traces", nil, slog.New(slog.NewTextHandler(&log, nil)))
+	e := &exporter{url: "http://127.0.0.1:1/v1/traces", client: new(http.Client), log: slog.New(slog.NewTextHandler(&log, nil))}
 	for range 3 {
-		if err := e.ExportSpans(t.Context(), nil); err != nil {
-			t.Fatal(err)
-		}
+		e.export(t.Context(), nil)
 	}
 	if n := strings.Count(log.String(), "\n"); n != 1 {
 		t.Errorf("logged %d lines, want 1:\n%s", n, log.String())
@@ -203,11 +201,10 @@ func TestNoCollector(t *testing.T) {
 func TestBusyCollector(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
-		e := newExporter("http://collector", nil, slog.New(slog.DiscardHandler))
-		e.client.Transport = roundTrip(func(*http.Request) *http.Response {
+		e := &exporter{url: "http://collector", client: &http.Client{Transport: roundTrip(func(*http.Request) *http.Response {
 			n++
 			return &http.Response{StatusCode: 503, Body: http.NoBody, Header: http.Header{"Retry-After": {"4"}}}
-		})
+		})}}
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 		defer cancel()
 		if err := e.deliver(ctx, nil); err == nil {
@@ -237,6 +234,10 @@ func TestOpen(t *testing.T) {
 		{"whole URL", map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "https://127.0.0.1:1/x"}, true, ""},
 		{"not a URL", map[string]string{base: "127.0.0.1:4318"}, false, base + ": expected a URL"},
 		{"gRPC", map[string]string{base: "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, false, `found "grpc", expected http/json`},
+		{"unknown sampler", map[string]string{base: "http://127.0.0.1:1", "OTEL_TRACES_SAMPLER": "jaeger_remote"}, false, `OTEL_TRACES_SAMPLER: found "jaeger_remote"`},
+		{"bad ratio", map[string]string{base: "http://127.0.0.1:1", "OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "10"}, false, `OTEL_TRACES_SAMPLER_ARG: found "10"`},
+		{"bad delay", map[string]string{base: "http://127.0.0.1:1", "OTEL_BSP_SCHEDULE_DELAY": "5s"}, false, `OTEL_BSP_SCHEDULE_DELAY: found "5s"`},
+		{"bad resource", map[string]string{base: "http://127.0.0.1:1", "OTEL_RESOURCE_ATTRIBUTES": "test"}, false, "OTEL_RESOURCE_ATTRIBUTES: expected KEY=VALUE"},
 		{"bad headers", map[string]string{base: "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_HEADERS": "secret"}, false, "expected KEY=VALUE pairs"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
