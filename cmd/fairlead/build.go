@@ -17,7 +17,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // An app is a function folder: a Go package with func New() *host.Host, or a
@@ -39,8 +38,8 @@ func findApp(dir string) (*app, error) {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil, usagef("there is no folder %s", dir)
 	}
-	if _, err := exec.LookPath("go"); err != nil {
-		return nil, errors.New("the Go toolchain is needed to build functions, and there is no \"go\" on the PATH; install it from https://go.dev/dl")
+	if err := needGo(); err != nil {
+		return nil, err
 	}
 	p, err := gobuild.ImportDir(dir, 0)
 	if err != nil {
@@ -55,6 +54,14 @@ func findApp(dir string) (*app, error) {
 		return nil, err
 	}
 	return &app{dir, p.Name, path.Join(module, filepath.ToSlash(within)), moduleDir}, nil
+}
+
+// needGo returns an error where there is no Go toolchain.
+func needGo() error {
+	if _, err := exec.LookPath("go"); err != nil {
+		return errors.New("the Go toolchain is needed to build functions, and there is no \"go\" on the PATH; install it from https://go.dev/dl")
+	}
+	return nil
 }
 
 func noApp(dir string, why error) error {
@@ -101,7 +108,7 @@ const stateFolder = ".fairlead"
 // build compiles the app, to run with a configuration, to its program, which may
 // be running: the Go command does not write into a file, it replaces it. What it
 // needs to wrap a package with New lies beside it.
-func (a *app) build(ctx context.Context, file string, progress io.Writer) error {
+func (a *app) build(ctx context.Context, file string, v *voice) error {
 	work := filepath.Dir(a.program())
 	if err := os.MkdirAll(work, 0o700); err != nil {
 		return err
@@ -121,9 +128,12 @@ func (a *app) build(ctx context.Context, file string, progress io.Writer) error 
 	cmd.Env = append([]string{"GOGC=300"}, cmd.Environ()...) // what is set already wins
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
-	done := showProgress(progress, "building "+a.importPath)
+	done := v.progress("building " + a.importPath)
 	err := cmd.Run()
 	done()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if err != nil {
 		return fmt.Errorf("build %s:\n%s", a.importPath, explain(output.String(), a.importPath))
 	}
@@ -164,34 +174,11 @@ func explain(output, importPath string) string {
 	if strings.Contains(output, "undefined: app.New") {
 		output += fmt.Sprintf("\n%s has no func New() *host.Host; add\n\n\tfunc New() *host.Host { return host.New(Functions) }\n", importPath)
 	}
+	if strings.Contains(output, "fatal error: cmqc.h") {
+		output += "\nIBM's client for C is not where the compiler looks for it; https://github.com/fairlead/fairlead/blob/main/docs/ibm-mq.md says how to install it\n"
+	}
+	if strings.Contains(output, "invalid go version") { // Go up to 1.20; later ones fetch what a module needs
+		output += "\nThis Go is too old to know the version that go.mod asks for; install a newer one from https://go.dev/dl\n"
+	}
 	return strings.TrimRight(output, "\n")
-}
-
-// showProgress shows, on a terminal, that something takes its time; the returned
-// func ends it.
-func showProgress(w io.Writer, what string) (done func()) {
-	f, ok := w.(*os.File)
-	if !ok || !isTerminal(f) {
-		return func() {}
-	}
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	begin := time.Now()
-	go func() {
-		defer close(stopped)
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				fmt.Fprintf(w, "\r%s … %ds", what, int(time.Since(begin).Seconds()))
-			case <-stop:
-				fmt.Fprint(w, "\r\033[K")
-				return
-			}
-		}
-	}()
-	return func() {
-		close(stop)
-		<-stopped
-	}
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,5 +50,34 @@ func TestFindApp(t *testing.T) {
 				t.Errorf("got %+v and error %v, want %+v", got, err, tt.want)
 			}
 		})
+	}
+}
+
+// TestBuildStopped is about Ctrl-C while the functions are built, which is no
+// failure of the build.
+func TestBuildStopped(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	dir := t.TempDir()
+	a := app{dir: dir, moduleDir: dir, name: "orders", importPath: "example.com/a"}
+	if err := a.build(ctx, filepath.Join(dir, "fairlead.yaml"), newVoice(os.Stderr, false)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got error %v, want that of the context", err)
+	}
+}
+
+// TestExplain checks that where the compiler does not say what to do, we do, after
+// its words.
+func TestExplain(t *testing.T) {
+	for output, want := range map[string]string{
+		"./orders.go:3:1: syntax error\n":                                       "./orders.go:3:1: syntax error",
+		"main.go:7:19: undefined: app.New\n":                                    "add\n\n\tfunc New() *host.Host {",
+		"mqiBO.go:26:10: fatal error: cmqc.h: No such file or directory\n":      "docs/ibm-mq.md says how to install it",
+		"go.mod:3: invalid go version '1.26.0': must match format 1.23\n":       "install a newer one",
+		"go: go.mod requires go >= 1.26 (running go 1.25; GOTOOLCHAIN=local)\n": "go: go.mod requires go >= 1.26 (running go 1.25; GOTOOLCHAIN=local)",
+	} {
+		got := explain(output, "example.com/orders")
+		if !strings.HasPrefix(got, strings.TrimSpace(output)) || !strings.Contains(got, want) || strings.HasSuffix(got, "\n") {
+			t.Errorf("explain(%q): got %q, want it to go on with %q", output, got, want)
+		}
 	}
 }

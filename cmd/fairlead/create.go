@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -31,18 +32,22 @@ func createCommand() *cobra.Command {
 			if len(args) > 0 {
 				n.name = args[0]
 			}
-			if isTerminal(os.Stdin) && isTerminal(os.Stderr) {
-				if err := n.ask(os.Stdin, os.Stderr); err != nil {
-					return err
-				}
+			err := n.complete(c.Context())
+			if err == nil {
+				err = n.create(c.Context(), c.OutOrStdout())
 			}
-			if n.name == "" {
-				return usagef("no name: expected fairlead create NAME")
+			if errors.Is(err, context.Canceled) { // whoever goes on with "&&" has no function
+				return errors.New("stopped; nothing was created")
 			}
-			return n.create(c.Context(), c.OutOrStdout())
+			return err
 		},
 	}
+	names := make([]string, len(templates.All()))
+	for i, t := range templates.All() {
+		names[i] = t.Name
+	}
 	c.Flags().StringVarP(&template, "template", "t", "", "`TEMPLATE` to begin with (default "+templates.All()[0].Name+")")
+	_ = c.RegisterFlagCompletionFunc("template", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
 	return c
 }
 
@@ -60,24 +65,32 @@ type novelty struct {
 	template string
 }
 
-// ask asks for what is missing.
-func (n *novelty) ask(in io.Reader, out io.Writer) error {
-	lines := bufio.NewScanner(in)
-	for _, q := range []struct {
-		answer *string
-		text   string
-	}{
-		{&n.name, "Name of the function: "},
-		{&n.template, templateList() + "Template [" + templates.All()[0].Name + "]: "},
-	} {
-		if *q.answer != "" {
-			continue
-		}
-		fmt.Fprint(out, q.text)
-		lines.Scan()
-		*q.answer = strings.TrimSpace(lines.Text())
+// complete asks for what is missing, where there is somebody to ask.
+func (n *novelty) complete(ctx context.Context) error {
+	if isTerminal(os.Stdin) && isTerminal(os.Stderr) {
+		return n.ask(ctx, os.Stdin, os.Stderr)
 	}
-	return lines.Err()
+	if n.name == "" {
+		return usagef("no name: expected fairlead create NAME")
+	}
+	return nil
+}
+
+// ask asks for what is missing.
+func (n *novelty) ask(ctx context.Context, in io.Reader, out io.Writer) (err error) {
+	lines := bufio.NewScanner(in)
+	if n.name == "" {
+		if n.name, err = answer(ctx, lines, out, "Name of the function: "); err != nil {
+			return err
+		}
+		if err := checkName(n.name); err != nil { // before the next question
+			return err
+		}
+	}
+	if n.template == "" {
+		n.template, err = answer(ctx, lines, out, templateList()+"Template ["+templates.All()[0].Name+"]: ")
+	}
+	return err
 }
 
 // create writes the function and says how to go on.

@@ -149,8 +149,8 @@ func (d *deployment) checkTools(prebuilt bool) (err error) {
 	if prebuilt {
 		return nil
 	}
-	if _, err := exec.LookPath("go"); err != nil {
-		return errors.New("the Go toolchain is needed to build functions, and there is no \"go\" on the PATH; install it from https://go.dev/dl")
+	if err := needGo(); err != nil {
+		return err
 	}
 	d.fn, err = findFunc()
 	return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"go/version"
 	"maps"
 	"os"
 	"os/exec"
@@ -97,13 +98,21 @@ func (d *doctor) postgres(ctx context.Context, url string) {
 	d.say("ok", "store", "PostgreSQL "+name)
 }
 
+// oldestGo is the first version that fetches the one that a module asks for.
+const oldestGo = "go1.21"
+
 func (d *doctor) toolchain(ctx context.Context) {
 	out, err := exec.CommandContext(ctx, "go", "version").Output()
 	if err != nil {
 		d.say("failed", "go", "not found; functions are built with it: https://go.dev/dl")
 		return
 	}
-	d.say("ok", "go", strings.TrimSpace(strings.TrimPrefix(string(out), "go version ")))
+	found := strings.TrimSpace(strings.TrimPrefix(string(out), "go version "))
+	if name, _, _ := strings.Cut(found, " "); version.IsValid(name) && version.Compare(name, oldestGo) < 0 {
+		d.say("failed", "go", found+", expected "+oldestGo+" or later: https://go.dev/dl")
+		return
+	}
+	d.say("ok", "go", found)
 }
 
 func (d *doctor) configuration(o *options) *config.Config {
@@ -120,6 +129,9 @@ func (d *doctor) configuration(o *options) *config.Config {
 		count(len(cfg.Connections), "connection"), count(len(cfg.Triggers), "trigger"), count(len(cfg.Bindings), "binding")))
 	for _, path := range cfg.Literals() {
 		d.say("warning", path, "a secret in clear; refer to it as ${env:NAME} or ${file:PATH}")
+	}
+	for _, name := range cfg.SecretDefaults() {
+		d.say("warning", "${env:"+name+"}", "its default is a secret in clear; leave the default out, and set it in .env")
 	}
 	return cfg
 }

@@ -19,45 +19,49 @@ const exampleTimeout = 10 * time.Second
 // showExamples sends the examples of the configuration whose connection is a
 // broker that ends with this run, shows their answers, and says how to send the
 // next message.
-func showExamples(ctx context.Context, client *admin.Client, cfg *config.Config) error {
+func showExamples(ctx context.Context, client *admin.Client, cfg *config.Config, v *voice) error {
 	for _, name := range slices.Sorted(maps.Keys(cfg.Examples)) {
 		e := cfg.Examples[name]
 		connection := cfg.Bindings[e.Binding].Connection
 		if !isEmbedded(cfg.Connections[connection]) {
 			continue
 		}
-		if err := showExample(ctx, client, connection, e); err != nil {
+		text, err := showExample(ctx, client, connection, e)
+		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
+		v.print(text) // at once: programs log meanwhile
 	}
 	return nil
 }
 
-func showExample(ctx context.Context, client *admin.Client, connection string, e config.Example) error {
+// showExample sends an example, and returns what there is to show.
+func showExample(ctx context.Context, client *admin.Client, connection string, e config.Example) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, exampleTimeout)
 	defer cancel()
 	m := admin.Message{Destination: e.Destination, ContentType: guess([]byte(e.Data))}
 	m.SetBody([]byte(e.Data))
 	begin := time.Now()
 	if _, err := client.Send(ctx, e.Binding, m); err != nil {
-		return err
+		return "", err
 	}
-	fmt.Fprintf(os.Stderr, "\n  %s ─► %s", e.Data, e.Destination)
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n  %s ─► %s", e.Data, e.Destination)
 	if e.Answer != "" {
 		err := client.Receive(ctx, connection, e.Answer, 1, func(m admin.Message) error {
-			fmt.Fprintf(os.Stderr, " ─► %s ─► %s   (%d ms)", e.Answer, m.Body(), time.Since(begin).Milliseconds())
+			fmt.Fprintf(&b, " ─► %s ─► %s   (%d ms)", e.Answer, m.Body(), time.Since(begin).Milliseconds())
 			return nil
 		})
 		if err != nil {
-			return err
+			return "", err
 		}
 	}
 	me := invocation()
-	fmt.Fprintf(os.Stderr, "\n\n  Send the next one:  %s send %s %s %s\n", me, e.Binding, e.Destination, quote(e.Data))
+	fmt.Fprintf(&b, "\n\n  Send the next one:  %s send %s %s %s\n", me, e.Binding, e.Destination, quote(e.Data))
 	if e.Answer != "" {
-		fmt.Fprintf(os.Stderr, "  See its answer:     %s receive %s %s --count 1\n\n", me, connection, e.Answer)
+		fmt.Fprintf(&b, "  See its answer:     %s receive %s %s --count 1\n\n", me, connection, e.Answer)
 	}
-	return nil
+	return b.String(), nil
 }
 
 // invocation returns how this command was called, for a person to type again.

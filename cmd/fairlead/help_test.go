@@ -39,6 +39,19 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// TestHelpHidesToken makes sure that a token of the environment is not shown as
+// the default of its flag.
+func TestHelpHidesToken(t *testing.T) {
+	t.Setenv("FAIRLEAD_TOKEN", "geheim")
+	root := newCommand()
+	if usage := root.UsageString(); !strings.Contains(usage, "--token") || strings.Contains(usage, "geheim") {
+		t.Errorf("got the help\n%s\nwant it to name --token, without its value", usage)
+	}
+	if token, err := root.PersistentFlags().GetString("token"); err != nil || token != "geheim" {
+		t.Errorf("got the token %q and error %v, want that of the environment", token, err)
+	}
+}
+
 func walk(c *cobra.Command, see func(*cobra.Command)) {
 	see(c)
 	for _, sub := range c.Commands() {

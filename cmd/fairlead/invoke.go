@@ -28,7 +28,8 @@ of such a broker, which is encoded and decoded as on the wire, with the headers.
 		Example: `  fairlead invoke greeting World
   fairlead invoke order.received --file order.json
   fairlead invoke order.received '{"id": "7"}' --as mq --header color=red --redelivered 2`,
-		Args: between(1, 2),
+		Args:              between(1, 2),
+		ValidArgsFunction: o.completeObjects("functions"),
 		RunE: func(c *cobra.Command, args []string) error {
 			m, err := d.message(args[1:])
 			if err != nil {
@@ -66,7 +67,8 @@ func (o *options) invoker(ctx context.Context, dir string) (_ *admin.Client, don
 		return nil, nil, err
 	}
 	file, args := o.childConfig(a)
-	if err := a.build(ctx, file, os.Stderr); err != nil {
+	v := newVoice(os.Stderr, false)
+	if err := a.build(ctx, file, v); err != nil {
 		return nil, nil, err
 	}
 	with, err := readSetup(file, a.dir, len(args) > 0)
@@ -83,7 +85,7 @@ func (o *options) invoker(ctx context.Context, dir string) (_ *admin.Client, don
 		return nil, nil, err
 	}
 	child, err := launch{
-		program: a.program(), dir: a.dir, args: append(args, "-triggers=false"), voice: newVoice(os.Stderr, false),
+		program: a.program(), dir: a.dir, args: append(args, "-triggers=false"), voice: v,
 		env:     append(with.env.environ(), "LISTEN_ADDRESS=127.0.0.1:0", "FAIRLEAD_LOG=warn"),
 		inherit: host.Inheritance{Admin: api.(*net.TCPListener), Token: server.Token},
 	}.start()

@@ -76,6 +76,7 @@ func newCommand() *cobra.Command {
 	flags.StringVarP(&o.config, "config", "f", os.Getenv("FAIRLEAD_CONFIG"), "configuration `file` (default ./fairlead.yaml)")
 	flags.StringVar(&o.server, "server", os.Getenv("FAIRLEAD_SERVER"), "`URL` of a running host's management API (default: the one that runs in this folder)")
 	flags.StringVar(&o.token, "token", os.Getenv("FAIRLEAD_TOKEN"), "the `TOKEN` of that API")
+	flags.Lookup("token").DefValue = "" // help prints the default, and this one is a secret
 	root.AddCommand(
 		createCommand(), runCommand(o), invokeCommand(o), sendCommand(o), receiveCommand(o), publishCommand(o), pingCommand(o),
 		queueCommand(o), topicCommand(o), deadLetterCommand(o),

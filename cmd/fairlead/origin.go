@@ -59,12 +59,16 @@ func (o origin) complete(ctx context.Context, dir string) error {
 	if o.version == "" {
 		return o.adopt(dir)
 	}
+	if err := needGo(); err != nil {
+		return err
+	}
 	cmd := exec.CommandContext(ctx, "go", "mod", "tidy")
 	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("fetch %s %s with the go command: %w\n%s", modulePath, o.version, err, out)
+	out, err := cmd.CombinedOutput()
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("fetch %s %s with the go command (%v):\n%s", modulePath, o.version, err, explain(string(out), modulePath)) //nolint:errorlint // report says nothing to an exit code
 	}
-	return nil
+	return ctx.Err()
 }
 
 // required is a line of a go.mod that requires a module.

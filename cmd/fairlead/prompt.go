@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +11,24 @@ import (
 
 	"golang.org/x/term"
 )
+
+// answer asks a question and returns the next line, without spaces around it.
+func answer(ctx context.Context, lines *bufio.Scanner, out io.Writer, question string) (string, error) {
+	fmt.Fprint(out, question)
+	more := make(chan bool, 1)
+	go func() { more <- lines.Scan() }() // it ends with the line, or with the program
+	select {
+	case found := <-more:
+		if found {
+			return strings.TrimSpace(lines.Text()), nil
+		}
+		fmt.Fprintln(out)
+		return "", cmp.Or(lines.Err(), usagef("found no answer, and no other line to come"))
+	case <-ctx.Done():
+		fmt.Fprintln(out)
+		return "", ctx.Err()
+	}
+}
 
 // readSecret asks for a secret that is not shown while it is typed. Where nobody
 // can be asked it is the first line of the standard input. again asks twice, and

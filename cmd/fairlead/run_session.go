@@ -128,13 +128,13 @@ func (s *session) change() {
 func (s *session) build(ctx context.Context) error {
 	s.toolchain.Lock()
 	defer s.toolchain.Unlock()
-	if !isTerminal(s.voice.out) { // a terminal shows how it goes on
+	if !s.voice.terminal { // one shows how it goes on
 		slow := time.AfterFunc(3*time.Second, func() {
 			s.voice.say("building "+s.app.importPath+", which takes a minute or two the first time\n", "building", "package", s.app.importPath)
 		})
 		defer slow.Stop()
 	}
-	return s.app.build(ctx, s.file, s.voice.out)
+	return s.app.build(ctx, s.file, s.voice)
 }
 
 // sources returns the files that the app is built and run with.
@@ -271,7 +271,7 @@ func (s *session) welcome(ctx context.Context, cfg *config.Config) {
 	if api.URL == adminOff || s.voice.json {
 		return
 	}
-	if err := showExamples(ctx, api, cfg); err != nil && ctx.Err() == nil {
+	if err := showExamples(ctx, api, cfg, s.voice); err != nil && ctx.Err() == nil {
 		s.voice.fail(err, "An example in the configuration did not work.")
 	}
 	s.invite(ctx, api) // last, as it waits for the store

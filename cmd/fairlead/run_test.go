@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -320,27 +321,28 @@ func TestRenderInJSON(t *testing.T) {
 	}
 }
 
-func TestCheckName(t *testing.T) {
-	for name, good := range map[string]bool{
-		"a": true, "my-fn-2": true, strings.Repeat("a", 63): true,
-		"": false, "A": false, "2a": false, "-a": false, "a-": false, "a_b": false, "a.b": false, "a/b": false, "..": false, strings.Repeat("a", 64): false,
-	} {
-		if err := checkName(name); (err == nil) != good {
-			t.Errorf("checkName(%q): got %v, want it taken: %t", name, err, good)
-		}
-	}
-}
-
-func TestCreateAsksForWhatIsMissing(t *testing.T) {
-	var asked strings.Builder
-	n := novelty{}
-	if err := n.ask(strings.NewReader("orders\n\n"), &asked); err != nil {
+// TestProgressStaysBelow checks that what programs log while functions are built
+// does not run into the line that says so.
+func TestProgressStaysBelow(t *testing.T) {
+	shown, out, err := os.Pipe()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if tmpl, err := n.find(); err != nil || n.name != "orders" || tmpl.Name != "http" {
-		t.Errorf("got %+v and %v, want orders from the template http", n, err)
+	defer shown.Close()
+	v := &voice{out: out}
+	v.print("before\n")
+	v.show("building … 1s")
+	v.print("a log\n")
+	v.show("building … 2s")
+	v.show("")
+	v.print("after\n")
+	out.Close()
+	got, err := io.ReadAll(shown)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if !strings.Contains(asked.String(), "Name of the function: ") || !strings.Contains(asked.String(), "Template [http]: ") {
-		t.Errorf("it asked %q", asked.String())
+	want := "before\n" + clearLine + "building … 1s" + clearLine + "a log\nbuilding … 1s" + clearLine + "building … 2s" + clearLine + "after\n"
+	if string(got) != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

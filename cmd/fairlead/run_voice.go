@@ -19,14 +19,18 @@ import (
 // log, as text for a person or in JSON, a line each. Its methods may be called
 // from any goroutine.
 type voice struct {
-	mu     sync.Mutex
-	out    *os.File
-	json   bool
-	colour bool
+	out      *os.File
+	json     bool
+	terminal bool // a person watches out
+	colour   bool
+
+	mu    sync.Mutex
+	doing string // the last line of the terminal, while something takes its time
 }
 
 func newVoice(out *os.File, asJSON bool) *voice {
-	return &voice{out: out, json: asJSON, colour: !asJSON && isTerminal(out) && os.Getenv("NO_COLOR") == ""}
+	terminal := !asJSON && isTerminal(out)
+	return &voice{out: out, json: asJSON, terminal: terminal, colour: terminal && os.Getenv("NO_COLOR") == ""}
 }
 
 // say says text to a person, or else msg with its attributes in JSON.
@@ -50,7 +54,49 @@ func (v *voice) fail(err error, consequence string) {
 func (v *voice) print(text string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.doing != "" {
+		text = clearLine + text + v.doing
+	}
 	io.WriteString(v.out, text) // nobody is there to hear that it fails
+}
+
+// clearLine moves to the beginning of a terminal's line and clears it (ECMA-48, EL).
+const clearLine = "\r\033[K"
+
+// progress shows, on a terminal, that something takes its time, below what is said
+// meanwhile; the returned func ends it.
+func (v *voice) progress(what string) (done func()) {
+	if !v.terminal {
+		return func() {}
+	}
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	begin := time.Now()
+	go func() {
+		defer close(stopped)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				v.show(fmt.Sprintf("%s … %ds", what, int(time.Since(begin).Seconds())))
+			case <-stop:
+				v.show("")
+				return
+			}
+		}
+	}()
+	return func() {
+		close(stop)
+		<-stopped
+	}
+}
+
+// show replaces the last line of the terminal.
+func (v *voice) show(doing string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.doing = doing
+	io.WriteString(v.out, clearLine+doing) // likewise
 }
 
 // logger returns a logger whose records look like those of a program.

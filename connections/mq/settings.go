@@ -138,14 +138,20 @@ func isAddress(a string) bool {
 	if len(a) > int(mqi.MQ_CONN_NAME_LENGTH) {
 		return false
 	}
-	pattern := regexp.MustCompile(`^[A-Za-z0-9._%:-]+(\([0-9]{1,5}\))?$`)
+	pattern := regexp.MustCompile(`^[A-Za-z0-9._%:-]+(?:\(([0-9]+)\))?$`)
 	for one := range strings.SplitSeq(a, ",") {
 		one = strings.TrimSpace(one)
-		if !pattern.MatchString(one) || strings.Count(one, ":") == 1 {
+		m := pattern.FindStringSubmatch(one)
+		if m == nil || strings.Count(one, ":") == 1 || m[1] != "" && !isPort(m[1]) {
 			return false
 		}
 	}
 	return true
+}
+
+func isPort(text string) bool {
+	n, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && n > 0
 }
 
 func (c *Connection) applName() string {

@@ -42,6 +42,8 @@ func TestConnectionSettings(t *testing.T) {
 		{"TLS", Connection{Address: "a", Channel: "C", TLS: &TLS{KeyRepository: "key.p12"}}, nil},
 		{"nothing", Connection{}, []string{"address", "channel"}},
 		{"a port as elsewhere", Connection{Address: "a:1414", Channel: "C"}, []string{"address"}},
+		{"no port", Connection{Address: "a(0)", Channel: "C"}, []string{"address"}},
+		{"too high a port", Connection{Address: "a(1414),b(65536)", Channel: "C"}, []string{"address"}},
 		{"a URL", Connection{Address: "mq://a(1414)", Channel: "C"}, []string{"address"}},
 		{"a long list", Connection{Address: strings.Repeat("a(1414),", 33) + "a", Channel: "C"}, []string{"address"}},
 		{"an empty one in a list", Connection{Address: "a(1414),,b", Channel: "C"}, []string{"address"}},

@@ -50,6 +50,7 @@ type Config struct {
 	Waiting map[string]Waiting `yaml:"-"`
 
 	literals    []string            // see Literals
+	defaults    []string            // see SecretDefaults
 	files       []string            // see Files
 	shadowed    []string            // see Shadowed
 	locked      map[string]string   // see Locked

@@ -86,7 +86,7 @@ func Parse(data []byte, file string, o Options) (*Config, error) {
 	if len(r.found) > 0 {
 		return nil, r.sorted()
 	}
-	c.literals, c.root = r.literals, r.root
+	c.literals, c.defaults, c.root = r.literals, r.defaults, r.root
 	slices.Sort(r.files)
 	c.files = slices.Compact(r.files)
 	c.shadowed, c.locked, c.secretUsers = r.shadowed, r.locked, r.secretUsers
@@ -105,6 +105,7 @@ type reader struct {
 	root     *node          // the document
 	failed   map[*node]bool // what could not be decoded, and what it is part of
 	literals []string       // see Config.Literals
+	defaults []string       // see Config.SecretDefaults
 	files    []string       // see Config.Files
 	deferred bool           // references stay as they are
 

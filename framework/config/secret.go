@@ -19,8 +19,47 @@ const masked = "***"
 // sorted. They are better referred to.
 func (c *Config) Literals() []string { return slices.Clone(c.literals) }
 
+// SecretDefaults returns the variables of the environment whose default, as in
+// ${env:NAME:-DEFAULT}, is a secret or has one in it, sorted.
+func (c *Config) SecretDefaults() []string { return slices.Clone(c.defaults) }
+
+// noteDefaults remembers the variables whose default makes a difference to a
+// secret, which in a URL is its password.
+func (r *reader) noteDefaults(n *node, secret string) {
+	read := func(string) string { return "" }
+	switch secret {
+	case "url":
+		read = passwordIn
+	case "true":
+		read = func(s string) string { return s }
+	}
+	all := read(withDefaults(n.written, ""))
+	expand(n.written, func(reference string) (string, *wrongReference) { // n was resolved before
+		name, standIn, _ := strings.Cut(strings.TrimPrefix(reference, "env:"), ":-")
+		if standIn != "" && !slices.Contains(r.defaults, name) && read(withDefaults(n.written, reference)) != all {
+			r.defaults = append(r.defaults, name)
+			slices.Sort(r.defaults)
+		}
+		return "", nil
+	})
+}
+
+// withDefaults returns a text with its references replaced by their defaults, but
+// for one.
+func withDefaults(written, except string) string {
+	s, _ := expand(written, func(reference string) (string, *wrongReference) {
+		_, standIn, _ := strings.Cut(reference, ":-")
+		if reference == except {
+			standIn = ""
+		}
+		return standIn, nil
+	})
+	return s
+}
+
 // noteLiteral remembers a secret that is no reference.
 func (r *reader) noteLiteral(n *node, secret string) {
+	r.noteDefaults(n, secret)
 	const hole = "\x00"                                                                    // where a reference stood
 	s, _ := expand(n.written, func(string) (string, *wrongReference) { return hole, nil }) // n was resolved before
 	switch secret {
@@ -36,11 +75,14 @@ func (r *reader) noteLiteral(n *node, secret string) {
 	}
 }
 
-// noteLiterals does the same for what sounds like a secret in the settings of a
-// function.
+// noteLiterals does the same for the settings of a function: for what sounds like
+// a secret, and for texts that may be a URL.
 func (r *reader) noteLiterals(n *node) {
-	if n.secret() {
+	switch {
+	case n.secret():
 		r.noteLiteral(n, "true")
+	case n.kind == text:
+		r.noteLiteral(n, "url")
 	}
 	for _, c := range n.children {
 		r.noteLiterals(c)

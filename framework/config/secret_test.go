@@ -21,17 +21,34 @@ connections:
   c: {type: test, url: "postgres://h/d?password=${env:PASSWORD}", password: "x${env:PASSWORD}"}
   d: {type: test, url: embedded, password: ""}
 functions:
-  greet: {settings: {apiToken: x, token: "${env:PASSWORD}", nested: {passwords: [a], password: b}, key: c}}
+  greet: {settings: {apiToken: x, token: "${env:PASSWORD}", nested: {passwords: [a], password: b, urls: ["test://h", "test://u:p@h"]}, key: c, url: "test://u:p@h", open: "test://u:${env:PASSWORD}@h", dsn: host=h password=p}}
 `)
 	want := []string{
 		"connections.a.urls[2]", "connections.b.url", "connections.z.password", "connections.z.tls.keyPassword", "connections.z.url",
-		"functions.greet.settings.apiToken", "functions.greet.settings.nested.password", "store.url",
+		"functions.greet.settings.apiToken", "functions.greet.settings.dsn", "functions.greet.settings.nested.password",
+		"functions.greet.settings.nested.urls[1]", "functions.greet.settings.url", "store.url",
 	}
 	if diff := cmp.Diff(want, c.Literals()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if got := everything(t).Literals(); len(got) > 0 {
 		t.Errorf("references are no literals: %v", got)
+	}
+}
+
+func TestSecretDefaultsAreNamed(t *testing.T) {
+	c := parse(t, `version: 1
+store: {url: "${env:DSN:-host=db password=geheim}"}
+connections:
+  a: {type: test, url: "${env:URL:-test://u:geheim@h}", password: "${env:A:-geheim}", tls: {keyPassword: "${env:EMPTY:-}", cert: "${env:CERT:-c}"}}
+  b: {type: test, url: "test://${env:USER:-u}:${env:B:-geheim}@${env:HOST:-h}", password: "x${env:AFTER:-geheim}"}
+  c: {type: test, url: "${env:OPEN:-test://h}", password: "${env:QUEUE}"}
+functions:
+  greet: {settings: {token: "${env:TOKEN:-geheim}", region: "${env:REGION:-eu}", url: "${env:THERE:-test://u:geheim@h}"}}
+`)
+	want := []string{"A", "AFTER", "B", "DSN", "THERE", "TOKEN", "URL"}
+	if diff := cmp.Diff(want, c.SecretDefaults()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

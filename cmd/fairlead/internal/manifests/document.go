@@ -6,6 +6,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -33,6 +34,9 @@ func (b *builder) readDocument() error {
 	b.secret = newSecretKeys()
 	text := reference.ReplaceAllStringFunc(b.cfg.Export(), func(r string) string {
 		m := reference.FindStringSubmatch(r)
+		if name, _, found := strings.Cut(m[2], ":-"); found && m[1] == "env" && slices.Contains(b.cfg.SecretDefaults(), name) {
+			return "${env:" + name + "}" // the default is a secret in clear
+		}
 		if _, literal := b.cfg.Literal(m[2]); m[1] != "secret" || !literal {
 			return r
 		}

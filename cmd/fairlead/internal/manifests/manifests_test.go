@@ -180,6 +180,65 @@ func written(t *testing.T, set *Set) string {
 	return b.String()
 }
 
+// TestSecretDefaults checks that a secret which is the default of a variable is in
+// no object, and that the Secret then has to hold the variable.
+func TestSecretDefaults(t *testing.T) {
+	const document = `version: 1
+store: none
+connections:
+  broker: {type: stomp, url: "${env:BROKER:-stomp://app:geheim@broker}"}
+  other: {type: stomp, url: "stomp://other", user: "${env:APP:-app}", password: "${env:PASSWORD:-geheim}"}
+`
+	set, err := Make(parse(t, document, config.Options{}), options(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := written(t, set); strings.Contains(got, "geheim") || !strings.Contains(got, "${env:APP:-app}") {
+		t.Errorf("got objects with the secret, or without the default that is none:\n%s", got)
+	}
+	optional := make(map[string]bool)
+	for _, k := range set.Secret {
+		optional[k.Key] = k.Optional
+	}
+	if diff := cmp.Diff(map[string]bool{"BROKER": false, "APP": true, "PASSWORD": false}, optional); diff != "" {
+		t.Errorf("what may be missing in the Secret (-want +got):\n%s", diff)
+	}
+}
+
+// TestTimes checks that a pod may drain, and Knative waits for an answer, as long as
+// the configuration says.
+func TestTimes(t *testing.T) {
+	for _, test := range []struct {
+		grace, timeout, mode string
+		want                 int
+	}{
+		{"25s", "30s", ModeDeployment, 60},
+		{"90s", "30s", ModeDeployment, 100},
+		{"25s", "3m", ModeDeployment, 60},
+		{"1500ms", "30s", ModeService, 60},
+		{"59500ms", "30s", ModeService, 70},
+		{"25s", "2m", ModeService, 120},
+	} {
+		set, err := Make(parse(t, "version: 1\nstore: none\ngrace: "+test.grace+"\nfunctions: {f: {timeout: "+test.timeout+"}}\n", config.Options{}), options(func(o *Options) { o.Mode = test.mode }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range set.Objects {
+			if o.Kind() != "Deployment" && o["apiVersion"] != "serving.knative.dev/v1" {
+				continue
+			}
+			spec := o["spec"].(object)["template"].(object)["spec"].(object)
+			got, ok := spec["terminationGracePeriodSeconds"]
+			if !ok {
+				got = spec["timeoutSeconds"]
+			}
+			if got != test.want {
+				t.Errorf("grace %s, timeout %s, mode %s: got %v seconds, want %d", test.grace, test.timeout, test.mode, got, test.want)
+			}
+		}
+	}
+}
+
 // TestRefusals checks that whatever cannot work is said in a sentence that names
 // what was found.
 func TestRefusals(t *testing.T) {

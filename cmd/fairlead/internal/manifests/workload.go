@@ -2,20 +2,22 @@ package manifests
 
 import (
 	"errors"
+	"math"
 	"net"
 	"strconv"
+	"time"
 )
 
 // Of the container.
 const (
 	port = 8080 // functions and probes
 
-	// gracePeriod is longer than a program's own (config.DefaultGrace), so that it
-	// drains before it is killed.
+	// gracePeriod is the least time, in seconds, that a pod gets to end: longer than
+	// a program's own (config.DefaultGrace), so that it drains before it is killed.
 	gracePeriod = 60
 
-	// timeout is how long Knative waits for an answer, and for a pod to end.
-	timeout = 60
+	// closing is how many seconds a program may take after its own time to drain.
+	closing = 10
 
 	user = 65532 // "nonroot" of distroless images; any but 0 would do
 
@@ -71,7 +73,7 @@ func (b *builder) podSpec() object {
 	return object{
 		"automountServiceAccountToken":  false,
 		"enableServiceLinks":            false,
-		"terminationGracePeriodSeconds": gracePeriod,
+		"terminationGracePeriodSeconds": b.gracePeriod(),
 		"securityContext": object{
 			"runAsNonRoot": true, "runAsUser": user, "runAsGroup": user, "fsGroup": user,
 			"seccompProfile": object{"type": "RuntimeDefault"},
@@ -80,6 +82,22 @@ func (b *builder) podSpec() object {
 		"volumes":    volumes,
 	}
 }
+
+// gracePeriod returns how many seconds a pod gets to end.
+func (b *builder) gracePeriod() int { return max(gracePeriod, seconds(b.cfg.Grace)+closing) }
+
+// timeout returns how many seconds Knative waits for an answer, and for a pod to
+// end.
+func (b *builder) timeout() int {
+	longest := b.gracePeriod()
+	for _, f := range b.cfg.Functions {
+		longest = max(longest, seconds(f.Timeout))
+	}
+	return longest
+}
+
+// seconds returns d in seconds, rounded up.
+func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
 // container returns what the container has in every mode.
 func (b *builder) container(mounts list) object {
@@ -149,7 +167,7 @@ func (b *builder) addKnativeService() error {
 	template := b.podTemplate(object{
 		"automountServiceAccountToken": false,
 		"enableServiceLinks":           false,
-		"timeoutSeconds":               timeout,
+		"timeoutSeconds":               b.timeout(),
 		"containers":                   list{c},
 		"volumes":                      volumes,
 	})
