@@ -27,10 +27,15 @@ func decode[In any](ctx context.Context, in event.Event) (In, error) {
 		*p = string(in.Data())
 	default:
 		if err := unmarshal(format(ctx, in), in.Data(), &v); err != nil {
-			return v, Terminal(&DecodeError{ID: in.ID(), Type: reflect.TypeFor[In]().String(), Err: err})
+			return v, undecoded(in.ID(), &v, err)
 		}
 	}
 	return v, nil
+}
+
+// undecoded is the error of an event whose data is not what v points to.
+func undecoded(id string, v any, err error) error {
+	return Terminal(&DecodeError{ID: id, Type: reflect.TypeOf(v).Elem().String(), Err: err})
 }
 
 // format says how the data of in is to be read: "json", "xml", or the media

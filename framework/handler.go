@@ -2,7 +2,6 @@ package framework
 
 import (
 	"context"
-	"reflect"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 )
@@ -35,7 +34,7 @@ type Functions map[string]Handler
 //go:noinline
 func Sink[In any](f func(context.Context, In) error) Handler {
 	return func(ctx context.Context, in event.Event) (*event.Event, error) {
-		if asked(in, reflect.TypeFor[In], nil) {
+		if asked(in, (*In)(nil), nil) {
 			return nil, nil
 		}
 		v, err := decode[In](ctx, in)
@@ -54,7 +53,7 @@ func Sink[In any](f func(context.Context, In) error) Handler {
 //go:noinline
 func Func[In, Out any](f func(context.Context, In) (Out, error)) Handler {
 	return func(ctx context.Context, in event.Event) (*event.Event, error) {
-		if asked(in, reflect.TypeFor[In], reflect.TypeFor[Out]) {
+		if asked(in, (*In)(nil), (*Out)(nil)) {
 			return nil, nil
 		}
 		v, err := decode[In](ctx, in)

@@ -3,7 +3,6 @@ package framework
 import (
 	"context"
 	"fmt"
-	"reflect"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/jackc/pgx/v5"
@@ -26,7 +25,7 @@ func Transactional[In any](f func(context.Context, pgx.Tx, In) error) Handler {
 		return nil, f(ctx, tx, in)
 	})
 	return func(ctx context.Context, in event.Event) (*event.Event, error) {
-		if asked(in, reflect.TypeFor[In], nil) {
+		if asked(in, (*In)(nil), nil) {
 			return nil, nil
 		}
 		return work(ctx, in)
@@ -40,7 +39,7 @@ func Transactional[In any](f func(context.Context, pgx.Tx, In) error) Handler {
 func TransactionalFunc[In, Out any](f func(context.Context, pgx.Tx, In) (Out, error)) Handler {
 	work := transactional(f)
 	return func(ctx context.Context, in event.Event) (*event.Event, error) {
-		if asked(in, reflect.TypeFor[In], reflect.TypeFor[Out]) {
+		if asked(in, (*In)(nil), (*Out)(nil)) {
 			return nil, nil
 		}
 		return work(ctx, in)

@@ -47,16 +47,18 @@ type question struct {
 	in, out reflect.Type
 }
 
-// asked answers in, if it is a question. out is nil for a function that returns
-// nothing.
-func asked(in event.Event, inType, outType func() reflect.Type) bool {
-	q, ok := in.Context.(*question)
+// asked answers ev, if it is a question. in and out are pointers to what a function
+// takes and returns; out is nil if it returns nothing. They are no [reflect.Type],
+// because who asks has type parameters, and is compiled again in every package with
+// a function: the less it does, the sooner that is done.
+func asked(ev event.Event, in, out any) bool {
+	q, ok := ev.Context.(*question)
 	if !ok {
 		return false
 	}
-	q.in = inType()
-	if outType != nil {
-		q.out = outType()
+	q.in = reflect.TypeOf(in).Elem()
+	if out != nil {
+		q.out = reflect.TypeOf(out).Elem()
 	}
 	return true
 }

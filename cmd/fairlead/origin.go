@@ -66,7 +66,7 @@ func (o origin) complete(ctx context.Context, dir string) error {
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("fetch %s %s with the go command (%v):\n%s", modulePath, o.version, err, explain(string(out), modulePath)) //nolint:errorlint // report says nothing to an exit code
+		return fmt.Errorf("fetch %s %s with the go command (%v):\n%s", modulePath, o.version, err, explain(string(out), modulePath)) // not %w: report says nothing of an exit code
 	}
 	return ctx.Err()
 }

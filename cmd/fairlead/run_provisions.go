@@ -51,7 +51,7 @@ func (p *provisions) inheritance(s setup) (host.Inheritance, error) {
 		return net.Listen("tcp", address)
 	})
 	if err != nil {
-		return host.Inheritance{}, fmt.Errorf("serve functions: %w", err)
+		return host.Inheritance{}, fmt.Errorf("serve functions: %w; http.listen, LISTEN_ADDRESS or PORT says where", err)
 	}
 	if s.cfg.Admin.Listen == adminOff {
 		p.admin.close()

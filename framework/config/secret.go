@@ -220,6 +220,8 @@ func (n Node) mask() any {
 
 func (n *node) mask() any {
 	switch {
+	case n.kind == text && isDSN(n.written) && passwordIn(n.written) != "":
+		return masked
 	case n.reference:
 		return maskURL(n.written)
 	case n.secret():

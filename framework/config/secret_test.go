@@ -64,7 +64,7 @@ triggers:
 bindings:
   o: {connection: b, topic: t, outbox: true}
 functions:
-  greet: {timeout: 5s, settings: {region: eu, n: 5, apiKey: geheim, token: "${env:PASSWORD}", url: "amqp://u:geheim@h", list: ["${env:PASSWORD}", {password: geheim}]}}
+  greet: {timeout: 5s, settings: {region: eu, n: 5, apiKey: geheim, token: "${env:PASSWORD}", url: "amqp://u:geheim@h", dsn: "host=db password=geheim", formula: "a=b", list: ["${env:PASSWORD}", {password: geheim}]}}
 `)
 	want := map[string]any{
 		"version": 1, "grace": "25s", "store": map[string]any{"url": "***", "schema": "fairlead"}, "http": map[string]any{"listen": "127.0.0.1:8080", "maxBody": int64(8 << 20)},
@@ -78,7 +78,7 @@ functions:
 		},
 		"bindings": map[string]any{"o": map[string]any{"connection": "b", "topic": "t", "outbox": true}},
 		"functions": map[string]any{"greet": map[string]any{"timeout": "5s", "settings": map[string]any{
-			"region": "eu", "n": int64(5), "apiKey": "***", "token": "${env:PASSWORD}", "url": "amqp://u:***@h", "list": []any{"${env:PASSWORD}", map[string]any{"password": "***"}},
+			"region": "eu", "n": int64(5), "apiKey": "***", "token": "${env:PASSWORD}", "url": "amqp://u:***@h", "dsn": "***", "formula": "a=b", "list": []any{"${env:PASSWORD}", map[string]any{"password": "***"}},
 		}}},
 	}
 	if diff := cmp.Diff(want, config.Mask(c)); diff != "" {

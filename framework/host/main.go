@@ -102,7 +102,7 @@ func (h *host) serve(cfg *config.Config, run func(*config.Config) error) error {
 
 	l, err := h.heir.listen(httpFD, func() (*net.TCPListener, error) { return listenTCP(ListenAddress(cfg, os.Getenv)) })
 	if err != nil {
-		return fmt.Errorf("serve functions: %w", err)
+		return fmt.Errorf("serve functions: %w; http.listen, LISTEN_ADDRESS or PORT says where", err)
 	}
 	server := &http.Server{Handler: h.mux(), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute}
 	failed := make(chan error, 3)

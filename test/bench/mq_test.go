@@ -30,8 +30,8 @@ import (
 var unitSizes = []int{1, 50}
 
 const (
-	mqTurn  = 3000 // messages of each turn: short ones, so that both meet the same load of the machine
-	mqTurns = 12
+	mqTurn  = 1000 // messages of each turn: short ones, so that both meet the same load of the machine
+	mqTurns = 48
 )
 
 // startDouble runs a queue manager until the benchmark ends, and returns its

@@ -98,19 +98,22 @@ func (b *builder) environment() list {
 // Names of volumes.
 const (
 	stateVolume  = "state"
+	tempVolume   = "tmp"
 	configVolume = "config"
 	filesVolume  = "files"
 )
 
 // volumes returns what a pod mounts: a folder to write to, the configuration in
-// it, and the files that this refers to.
+// it, the files that this refers to, and a /tmp for functions.
 func (b *builder) volumes() (volumes, mounts list) {
 	volumes = list{
 		object{"name": stateVolume, "emptyDir": object{"sizeLimit": "64Mi"}},
+		object{"name": tempVolume, "emptyDir": object{"sizeLimit": "64Mi"}},
 		object{"name": configVolume, "configMap": object{"name": b.configMapName()}},
 	}
 	mounts = list{
 		object{"name": stateVolume, "mountPath": configDir},
+		object{"name": tempVolume, "mountPath": "/tmp"},
 		object{"name": configVolume, "mountPath": inPod(configFile), "subPath": configFile, "readOnly": true},
 	}
 	var items list
