@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/fairlead/fairlead/admin"
 	"github.com/fairlead/fairlead/connections"
 	"github.com/fairlead/fairlead/framework"
 	"github.com/fairlead/fairlead/framework/config"
@@ -225,6 +227,43 @@ triggers: {t: {connection: a, queue: in, function: f}}
 			t.Errorf("%d sends failed, want none", n)
 		}
 	})
+}
+
+// TestApplyWhileOperatorsSend changes a connection again and again while an
+// operator and dead letters are sent over it: no change is a failure to them.
+func TestApplyWhileOperatorsSend(t *testing.T) {
+	r := newRig(t, framework.Functions{"f": framework.Sink(func(context.Context, string) error { return nil })})
+	change := func(n int) {
+		cfg := r.parse(fmt.Sprintf("version: 1\nconnections: {b: {type: memory, limit: %d}}\nbindings: {out: {connection: b, queue: out}}\n", 1_000_000+n))
+		if err := r.Apply(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(0)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var wg sync.WaitGroup
+	for _, send := range []func() error{
+		func() error {
+			_, err := r.SendMessage(t.Context(), "out", admin.Message{})
+			return err
+		},
+		func() error { return r.sendAt(t.Context(), "out", connections.Message{}) },
+	} {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if err := send(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for n := range 300 {
+		change(n + 1)
+	}
+	stop()
+	wg.Wait()
 }
 
 func TestApplyOneOfMany(t *testing.T) {

@@ -40,11 +40,13 @@ func (h *host) buryAt(ctx context.Context, place string, m connections.Message) 
 // sendAt sends a message to BINDING or BINDING/DESTINATION.
 func (h *host) sendAt(ctx context.Context, place string, m connections.Message) error {
 	name, to, _ := strings.Cut(place, "/")
-	b := h.outputs.Load().bindings[name] // Apply may replace it while the trigger runs
-	if b == nil {
-		return fmt.Errorf("there is no binding %s any more", name)
-	}
-	return b.SendMessage(ctx, to, m)
+	return h.sending(func(out *outputs) error {
+		b := out.bindings[name]
+		if b == nil {
+			return fmt.Errorf("there is no binding %s any more", name)
+		}
+		return b.SendMessage(ctx, to, m)
+	})
 }
 
 // A letterFunc sends dead letters to a broker.

@@ -95,19 +95,20 @@ func (h *host) dial(ctx context.Context, connection string) (connections.Conn, e
 // SendMessage sends m through a binding and returns its id. An operator may also
 // name a connection instead of a binding.
 func (h *host) SendMessage(ctx context.Context, binding string, m admin.Message) (string, error) {
-	b, err := h.binding(binding)
-	if err != nil {
-		return "", err
-	}
 	if m.ID == "" {
 		m.ID = rand.Text()
 	}
 	o := framework.SendOptions{Header: m.Header, ContentType: m.ContentType, ID: m.ID, CorrelationID: m.CorrelationID, ReplyTo: m.ReplyTo}
-	return m.ID, b.Send(ctx, m.Destination, plainEvent(m), o)
+	return m.ID, h.sending(func(out *outputs) error {
+		b, err := h.binding(out, binding)
+		if err != nil {
+			return err
+		}
+		return b.Send(ctx, m.Destination, plainEvent(m), o)
+	})
 }
 
-func (h *host) binding(name string) (*bindings.Binding, error) {
-	out := h.outputs.Load()
+func (h *host) binding(out *outputs, name string) (*bindings.Binding, error) {
 	if b := out.bindings[name]; b != nil {
 		return b, nil
 	}

@@ -37,38 +37,58 @@ const maxDepth = 32
 
 // Send implements [framework.Runtime].
 func (h *host) Send(ctx context.Context, binding, destination string, data event.Event, o framework.SendOptions) error {
-	out := h.outputs.Load()
-	b := out.bindings[binding]
-	if b == nil {
-		names := slices.Sorted(maps.Keys(out.bindings))
-		return framework.Terminal(fmt.Errorf("send to %s: no such binding; there are: %s", binding, strings.Join(names, ", ")))
+	if _, err := h.outputs.Load().binding(binding); err != nil {
+		return err
 	}
 	return h.meters.binding(binding).count(func() error {
 		if h.tracer == nil {
-			return h.send(ctx, out, b, destination, data, o)
+			return h.send(ctx, binding, destination, data, o)
 		}
 		return h.tracedSend(ctx, "send", h.systemOf(h.config.Load().Bindings[binding].Connection), cmp.Or(destination, binding), data, o.Header,
 			func(ctx context.Context, data event.Event, header map[string]any) error {
 				o.Header = header
-				return h.send(ctx, out, b, destination, data, o)
+				return h.send(ctx, binding, destination, data, o)
 			})
 	})
 }
 
-func (h *host) send(ctx context.Context, out *outputs, b *bindings.Binding, destination string, data event.Event, o framework.SendOptions) error {
-	if out.staged[b.Name] || inTransaction(ctx) != nil {
-		return h.stage(ctx, b, destination, data, o)
+// binding returns a binding, or a Terminal error.
+func (o *outputs) binding(name string) (*bindings.Binding, error) {
+	b := o.bindings[name]
+	if b == nil {
+		names := slices.Sorted(maps.Keys(o.bindings))
+		return nil, framework.Terminal(fmt.Errorf("send to %s: no such binding; there are: %s", name, strings.Join(names, ", ")))
 	}
-	if a, ok := b.Target.(connections.AtomicTarget); ok && a.WantsAtomic() {
-		if sent, err := h.sendInUnit(ctx, b, destination, data, o); sent {
+	return b, nil
+}
+
+func (h *host) send(ctx context.Context, binding, destination string, data event.Event, o framework.SendOptions) error {
+	return h.sending(func(out *outputs) error {
+		b, err := out.binding(binding)
+		if err != nil {
+			return err
+		}
+		if out.staged[binding] || inTransaction(ctx) != nil {
+			return h.stage(ctx, b, destination, data, o)
+		}
+		if a, ok := b.Target.(connections.AtomicTarget); ok && a.WantsAtomic() {
+			if sent, err := h.sendInUnit(ctx, b, destination, data, o); sent {
+				return err
+			}
+		}
+		return b.Send(ctx, destination, data, o)
+	})
+}
+
+// sending calls send with what can be sent to now, and once more whenever a change
+// closed that before anything was sent.
+func (h *host) sending(send func(*outputs) error) error {
+	for {
+		out := h.outputs.Load()
+		if err := send(out); !errors.Is(err, bindings.ErrClosed) || h.outputs.Load() == out {
 			return err
 		}
 	}
-	err := b.Send(ctx, destination, data, o)
-	if errors.Is(err, bindings.ErrClosed) && h.outputs.Load() != out { // a change closed it meanwhile
-		return h.Send(ctx, b.Name, destination, data, o)
-	}
-	return err
 }
 
 // sendInUnit sends in the unit of work of the message that ctx's function works
